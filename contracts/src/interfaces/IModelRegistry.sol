@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @title ModelRegistry: what can be asked for, and how answers are compared
+/// @notice A model is known by the hash of everything the chain must know of it, so that no part of it can change and
+/// nobody can register a manifest under terms of his own and be taken for its author.
+interface IModelRegistry {
+    /// @notice What a model makes.
+    enum Kind {
+        Image
+    }
+
+    /// @notice How far digests of the same job may be apart, in bits, per 64-bit lane, most significant lane first.
+    /// The registry takes a profile only if, on every lane, `accept <= 10` and `2 x accept <= reject <= 24`. By the
+    /// triangle inequality no minority can then get an honest verifier slashed, as long as honest digests accept each
+    /// other: a winner with a quorum has an honest supporter within accept, and that one is within accept of every
+    /// honest digest.
+    struct ToleranceProfile {
+        uint8[4] accept;
+        uint8[4] reject;
+        /// Hash of the measurements behind the distances; zero if they are not measured yet.
+        bytes32 evidence;
+    }
+
+    /// @notice The range in which the model was tried. Requests outside are refused.
+    struct ImageBounds {
+        /// Least width and height, in pixels.
+        uint32 minSide;
+        /// Largest width and height, in pixels.
+        uint32 maxSide;
+        /// Width and height are multiples of this many pixels.
+        uint32 sideStep;
+        uint32 maxSteps;
+        /// In thousandths.
+        uint32 maxGuidance;
+    }
+
+    struct Model {
+        /// sha256 of the model's `quorate-model.json`: files with their hashes, architecture, arithmetic, pipeline.
+        bytes32 manifestHash;
+        Kind kind;
+        ToleranceProfile profile;
+        ImageBounds bounds;
+        /// The stake of one seat, in wei; a job binds an eighth of it.
+        uint96 seatStake;
+        /// Who registered it.
+        address owner;
+    }
+
+    /// @param name the manifest's name for itself: a hint for people, unchecked and not unique
+    event ModelRegistered(bytes32 indexed modelId, address indexed owner, bytes32 indexed manifestHash, string name);
+
+    error UnknownModel(bytes32 modelId);
+    error AlreadyRegistered(bytes32 modelId);
+    error NotModelOwner(address owner, address caller);
+    error EmptyManifest();
+    error BadProfile(uint256 lane, uint8 accept, uint8 reject);
+    error BadBounds(ImageBounds bounds);
+    /// @dev A seat's stake must divide into eight bonds of 20 shares: at least 160 wei.
+    error SeatStakeTooSmall(uint96 seatStake);
+    error PromptTooLong(uint256 bytes_, uint256 most);
+    error SizeOutOfBounds(uint32 width, uint32 height, ImageBounds bounds);
+    error StepsOutOfBounds(uint32 steps, uint32 most);
+    error GuidanceOutOfBounds(uint32 guidance, uint32 most);
+
+    /// @notice Registers a model; the caller must be its owner.
+    /// @return modelId `keccak256(abi.encode(model))`
+    function register(Model calldata model, string calldata name) external returns (bytes32 modelId);
+
+    /// @notice The model of that id; reverts with `UnknownModel`.
+    function modelOf(bytes32 modelId) external view returns (Model memory);
+
+    function isRegistered(bytes32 modelId) external view returns (bool);
+
+    /// @notice How many models there are.
+    function modelCount() external view returns (uint256);
+
+    /// @notice The ids from `start`, at most `limit`, in the order of registration.
+    function modelIds(uint256 start, uint256 limit) external view returns (bytes32[] memory);
+}
