@@ -1,0 +1,245 @@
+//! The spec: what a job asks for, in integers, so that every machine reads the same job.
+
+use alloy::{
+    primitives::{B256, keccak256},
+    sol_types::SolValue,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::chain::{IGenerationOracle, IModelRegistry};
+
+/// Bytes in a prompt, at most.
+pub const MAX_PROMPT_BYTES: usize = 4_096;
+
+/// One image to be made. Twin of `IGenerationOracle.ImageSpec`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImageSpec {
+    /// What to show; at most [`MAX_PROMPT_BYTES`].
+    pub prompt: Prompt,
+    /// What not to show; at most [`MAX_PROMPT_BYTES`].
+    #[serde(default)]
+    pub negative_prompt: Prompt,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// Denoising steps.
+    pub steps: u32,
+    /// How the noise becomes a picture.
+    #[serde(default)]
+    pub solver: Solver,
+    /// Classifier-free guidance scale, in thousandths.
+    pub guidance: u32,
+    /// What the requester adds to the noise; see [`noise_seed`].
+    #[serde(default)]
+    pub seed: B256,
+}
+
+/// Any bytes are a prompt. In JSON it is text where the bytes are UTF-8, and `{"hex": "..."}` where not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "PromptText", into = "PromptText")]
+pub struct Prompt(pub Vec<u8>);
+
+/// A deterministic solver.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Solver {
+    /// DDIM (arXiv 2010.02502) with eta 0.
+    #[default]
+    Ddim,
+}
+
+/// A spec that a model cannot be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// One of the prompts is too long.
+    #[error("the {which} has {bytes} bytes; at most {MAX_PROMPT_BYTES} are allowed")]
+    PromptTooLong {
+        /// Which of the two.
+        which: &'static str,
+        /// Its length.
+        bytes: usize,
+    },
+    /// The model does not make this size.
+    #[error("the size {width}x{height} is out of bounds: this model takes sides of {min} to {max} pixels in steps of {step}")]
+    Size {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+        /// Least side.
+        min: u32,
+        /// Largest side.
+        max: u32,
+        /// Sides are multiples of this.
+        step: u32,
+    },
+    /// Too few or too many steps.
+    #[error("{steps} steps are out of bounds: this model takes 1 to {max}")]
+    Steps {
+        /// Asked for.
+        steps: u32,
+        /// At most.
+        max: u32,
+    },
+    /// Guidance beyond what was tried.
+    #[error("guidance {}.{:03} is out of bounds: this model takes at most {}.{:03}", guidance / 1000, guidance % 1000, max / 1000, max % 1000)]
+    Guidance {
+        /// In thousandths.
+        guidance: u32,
+        /// In thousandths.
+        max: u32,
+    },
+}
+
+impl ImageSpec {
+    /// Checks the spec as `ModelRegistry.sol` does.
+    pub fn check(&self, bounds: &ImageBounds) -> Result<(), SpecError> {
+        for (which, prompt) in [("prompt", &self.prompt), ("negative prompt", &self.negative_prompt)] {
+            let bytes = prompt.0.len();
+            if bytes > MAX_PROMPT_BYTES {
+                return Err(SpecError::PromptTooLong { which, bytes });
+            }
+        }
+
+        let ImageBounds { min_side: min, max_side: max, side_step: step, .. } = *bounds;
+        let fits = |side: u32| (min..=max).contains(&side) && side.is_multiple_of(step);
+        if !fits(self.width) || !fits(self.height) {
+            return Err(SpecError::Size { width: self.width, height: self.height, min, max, step });
+        }
+        if !(1..=bounds.max_steps).contains(&self.steps) {
+            return Err(SpecError::Steps { steps: self.steps, max: bounds.max_steps });
+        }
+        if self.guidance > bounds.max_guidance {
+            return Err(SpecError::Guidance { guidance: self.guidance, max: bounds.max_guidance });
+        }
+        Ok(())
+    }
+
+    /// `keccak256(abi.encode(kind, spec))`. Held to the contract by `tests/vectors/spec.json`.
+    #[must_use]
+    pub fn hash(&self) -> B256 {
+        keccak256((IModelRegistry::Kind::Image, IGenerationOracle::ImageSpec::from(self)).abi_encode_params())
+    }
+
+    /// Guidance as the sampler takes it.
+    #[must_use]
+    pub fn guidance_scale(&self) -> f64 {
+        f64::from(self.guidance) / 1_000.0
+    }
+}
+
+/// What generation starts from. Twin of `noiseSeed` in `GenerationOracle.sol`.
+#[must_use]
+pub fn noise_seed(spec_seed: B256, draw_seed: B256, fixed: bool) -> B256 {
+    if fixed { spec_seed } else { keccak256((spec_seed, draw_seed).abi_encode_params()) }
+}
+
+/// The range in which a model was tried. Twin of `IModelRegistry.ImageBounds`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImageBounds {
+    /// Least width and height, in pixels.
+    pub min_side: u32,
+    /// Largest width and height, in pixels.
+    pub max_side: u32,
+    /// Width and height are multiples of this many pixels.
+    pub side_step: u32,
+    /// Most denoising steps.
+    pub max_steps: u32,
+    /// In thousandths.
+    pub max_guidance: u32,
+}
+
+impl Prompt {
+    /// The prompt as a tokenizer takes it: bytes that are not UTF-8 become U+FFFD.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
+impl From<&str> for Prompt {
+    fn from(text: &str) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum PromptText {
+    Text(String),
+    Hex { hex: alloy::primitives::Bytes },
+}
+
+impl From<Prompt> for PromptText {
+    fn from(prompt: Prompt) -> Self {
+        String::from_utf8(prompt.0).map_or_else(|error| Self::Hex { hex: error.into_bytes().into() }, Self::Text)
+    }
+}
+
+impl From<PromptText> for Prompt {
+    fn from(text: PromptText) -> Self {
+        match text {
+            PromptText::Text(text) => Self(text.into_bytes()),
+            PromptText::Hex { hex } => Self(hex.to_vec()),
+        }
+    }
+}
+
+impl From<&ImageSpec> for IGenerationOracle::ImageSpec {
+    fn from(spec: &ImageSpec) -> Self {
+        Self {
+            prompt: spec.prompt.0.clone().into(),
+            negativePrompt: spec.negative_prompt.0.clone().into(),
+            width: spec.width,
+            height: spec.height,
+            steps: spec.steps,
+            solver: match spec.solver {
+                Solver::Ddim => IGenerationOracle::Solver::Ddim,
+            },
+            guidance: spec.guidance,
+            seed: spec.seed,
+        }
+    }
+}
+
+impl From<&IGenerationOracle::ImageSpec> for ImageSpec {
+    fn from(spec: &IGenerationOracle::ImageSpec) -> Self {
+        Self {
+            prompt: Prompt(spec.prompt.to_vec()),
+            negative_prompt: Prompt(spec.negativePrompt.to_vec()),
+            width: spec.width,
+            height: spec.height,
+            steps: spec.steps,
+            solver: Solver::Ddim,
+            guidance: spec.guidance,
+            seed: spec.seed,
+        }
+    }
+}
+
+impl From<&ImageBounds> for IModelRegistry::ImageBounds {
+    fn from(bounds: &ImageBounds) -> Self {
+        Self {
+            minSide: bounds.min_side,
+            maxSide: bounds.max_side,
+            sideStep: bounds.side_step,
+            maxSteps: bounds.max_steps,
+            maxGuidance: bounds.max_guidance,
+        }
+    }
+}
+
+impl From<&IModelRegistry::ImageBounds> for ImageBounds {
+    fn from(bounds: &IModelRegistry::ImageBounds) -> Self {
+        Self {
+            min_side: bounds.minSide,
+            max_side: bounds.maxSide,
+            side_step: bounds.sideStep,
+            max_steps: bounds.maxSteps,
+            max_guidance: bounds.maxGuidance,
+        }
+    }
+}
