@@ -1,0 +1,90 @@
+//! What can go wrong between a spec and its picture.
+
+use std::path::PathBuf;
+
+use oracle::{
+    manifest::{Arithmetic, ManifestError},
+    spec::SpecError,
+};
+
+/// Why there is no picture.
+#[derive(Debug, thiserror::Error)]
+pub enum InferenceError {
+    /// A file is missing, or is not the one that the manifest pins.
+    #[error(transparent)]
+    Model(#[from] ManifestError),
+    /// A config is not what its component writes.
+    #[error("{} is not a config that this pipeline reads: {source}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Where it went wrong.
+        source: serde_json::Error,
+    },
+    /// The model is built in a way that this pipeline would get wrong, so it does not try.
+    #[error("{file} sets {key} to {value}; this pipeline supports {supported}")]
+    Unsupported {
+        /// Relative to the model's folder.
+        file: &'static str,
+        /// In that file.
+        key: String,
+        /// As it stands there.
+        value: serde_json::Value,
+        /// What would work.
+        supported: &'static str,
+    },
+    /// The tokenizer's files do not make a tokenizer.
+    #[error("{} does not make a tokenizer: {source}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: tokenizers::Error,
+    },
+    /// The weights are not safetensors, or not those of the config beside them.
+    #[error("{} does not hold the weights that its config describes: {source}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// Which tensor, and what is wrong with it.
+        source: candle_core::Error,
+    },
+    /// The operator's arithmetic is not among the model's.
+    #[error("the manifest of {model} does not permit {asked:?} arithmetic, only {permitted:?}; choose one of these")]
+    Arithmetic {
+        /// The model's name.
+        model: String,
+        /// In the settings.
+        asked: Arithmetic,
+        /// In the manifest.
+        permitted: Vec<Arithmetic>,
+    },
+    /// The job asks for what the model cannot make.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The size is within the manifest's bounds and yet no multiple of the latent's pixels.
+    #[error("{width}x{height} is not a multiple of this model's {multiple} pixels; correct side_step in its manifest")]
+    Size {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+        /// In pixels.
+        multiple: u32,
+    },
+    /// A number became infinite or undefined on the way.
+    #[error("the picture has values that are not numbers; use f32 arithmetic")]
+    NotFinite,
+    /// The operating system gave no threads.
+    #[error("cannot start the threads of the model: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// A tensor operation failed.
+    #[error("the computation failed: {0}")]
+    Compute(#[from] candle_core::Error),
+    /// Whoever asked for the picture has gone.
+    #[error("the generation was cancelled")]
+    Cancelled,
+    /// The model's thread has ended.
+    #[error("the model's thread has stopped; restart the node and look for its last message")]
+    Stopped,
+}

@@ -1,0 +1,50 @@
+//! How this machine computes: the numeric choices that are the operator's, within what the model permits.
+
+use std::{num::NonZeroUsize, thread};
+
+pub use oracle::manifest::Arithmetic;
+
+/// An operator's numeric profile. Any of them makes the same picture; the last bits differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// What activations are kept in. The model's manifest must permit it.
+    pub arithmetic: Arithmetic,
+    /// How the two predictions of classifier-free guidance are made.
+    pub guidance: GuidanceMode,
+    /// How the UNet's attention is evaluated.
+    pub attention: Attention,
+    /// Threads of this pipeline's own pool. More of them change the speed and not the bits.
+    pub threads: NonZeroUsize,
+}
+
+/// Classifier-free guidance needs a prediction with the prompt and one without.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum GuidanceMode {
+    /// Both in one batch of two: fewer, larger products.
+    #[default]
+    Batched,
+    /// One after the other: half the memory.
+    TwoPass,
+}
+
+/// How scores and weighted values are computed, in f32 either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Attention {
+    /// All queries against all keys at once.
+    #[default]
+    Full,
+    /// Keys in slices with a running softmax (arXiv 2112.05682): memory grows with the slice, not with the picture.
+    Sliced,
+}
+
+impl Default for Settings {
+    /// f32, batched, full attention, all cores.
+    fn default() -> Self {
+        Self {
+            arithmetic: Arithmetic::F32,
+            guidance: GuidanceMode::default(),
+            attention: Attention::default(),
+            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        }
+    }
+}
