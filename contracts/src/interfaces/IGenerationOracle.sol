@@ -148,9 +148,9 @@ interface IGenerationOracle {
         uint64 drawDeadline;
         /// Zero until the draw.
         bytes32 drawSeed;
-        /// In seconds since the epoch; zero until the draw.
+        /// In seconds since the epoch; zero until the draw. Commitments count in blocks before it.
         uint64 commitDeadline;
-        /// In seconds since the epoch; zero until the draw.
+        /// In seconds since the epoch; zero until the draw. Openings count in blocks before it.
         uint64 revealDeadline;
         /// What each drawn seat has at risk, in wei.
         uint96 bond;
@@ -176,15 +176,14 @@ interface IGenerationOracle {
     event Requested(
         bytes32 indexed jobId, address indexed requester, bytes32 indexed modelId, ImageSpec spec, Terms terms
     );
-    event Drawn(
-        bytes32 indexed jobId, bytes32 drawSeed, uint32[] seats, uint64 commitDeadline, uint64 revealDeadline
-    );
+    event Drawn(bytes32 indexed jobId, bytes32 drawSeed, uint32[] seats, uint64 commitDeadline, uint64 revealDeadline);
     event Committed(bytes32 indexed jobId, uint32 indexed seat, bytes32 commitment);
     event Declined(bytes32 indexed jobId, uint32 indexed seat);
     /// @param contentHash sha256 of the file that the operator serves: its own word, attested by nobody else
     event Revealed(bytes32 indexed jobId, uint32 indexed seat, bytes32 digest, bytes32 contentHash);
-    /// @param digest the winner's; zero if unresolved
-    /// @param supporters the seats whose digests the winner accepts; empty if unresolved
+    /// @notice The job is over; sent once for every job.
+    /// @param digest the winner's; zero unless accepted
+    /// @param supporters the seats whose digests the winner accepts; empty unless accepted
     event Settled(bytes32 indexed jobId, Outcome outcome, bytes32 digest, uint32[] supporters);
     event Paid(bytes32 indexed jobId, uint32 indexed seat, address indexed owner, uint256 amount);
     event Refunded(bytes32 indexed jobId, address indexed requester, uint256 amount);
@@ -210,7 +209,9 @@ interface IGenerationOracle {
 
     /// @notice Pays for an image. The fee, `committeeSize x share`, is escrowed; it must be sent exactly.
     /// @dev A request cannot be cancelled, changed or topped up: whoever could walk away from a seed would roll it again.
-    /// @return jobId hash of chain, contract, requester, the requester's nonce, spec hash and terms
+    /// Seats younger than the pool's seat age count for the size of the pool but are not drawn: a job paid before the pool
+    /// is old enough ends unresolved.
+    /// @return jobId `keccak256(abi.encode(chainid, contract, requester, the requester's nonce, modelId, specHash, terms))`
     function requestImage(bytes32 modelId, ImageSpec calldata spec, Terms calldata terms)
         external
         payable
@@ -230,10 +231,11 @@ interface IGenerationOracle {
     /// @notice Says openly that a drawn seat cannot run the job.
     function decline(bytes32 jobId, uint256 member) external;
 
-    /// @notice Opens a commitment.
+    /// @notice Opens a commitment. Sent by the operator.
     function reveal(bytes32 jobId, uint256 member, bytes32 digest, bytes32 contentHash, bytes32 salt) external;
 
-    /// @notice Finds the verdict, pays, slashes, and gives the requester what nobody earned.
+    /// @notice Finds the verdict, pays the seats' owners, slashes, and gives the requester what nobody earned. A committee
+    /// that came out empty can be settled at once.
     function settle(bytes32 jobId) external;
 
     /// @notice Gives the fee of a job that nobody drew in time back to its requester.
@@ -263,17 +265,13 @@ interface IGenerationOracle {
 
     /// @notice Binds chain, contract, job, round, seat and opening: leave any one out and a commitment can be copied or
     /// replayed. `round` is 1.
-    function commitmentOf(
-        bytes32 jobId,
-        uint256 round,
-        uint32 seat,
-        bytes32 digest,
-        bytes32 contentHash,
-        bytes32 salt
-    ) external view returns (bytes32);
+    function commitmentOf(bytes32 jobId, uint256 round, uint32 seat, bytes32 digest, bytes32 contentHash, bytes32 salt)
+        external
+        view
+        returns (bytes32);
 
-    /// @notice How each revealed digest is seen by `reference`, lane by lane.
-    function compare(bytes32 modelId, bytes32 reference, bytes32 digest)
+    /// @notice How each revealed digest is seen by `winner`, lane by lane.
+    function compare(bytes32 modelId, bytes32 winner, bytes32 digest)
         external
         view
         returns (uint8[4] memory distances, Zone zone);

@@ -47,6 +47,16 @@ interface IModelRegistry {
         address owner;
     }
 
+    /// @notice The integers of a request for an image.
+    struct ImageRequest {
+        uint256 promptBytes;
+        uint256 negativePromptBytes;
+        uint32 width;
+        uint32 height;
+        uint32 steps;
+        uint32 guidance;
+    }
+
     /// @param name the manifest's name for itself: a hint for people, unchecked and not unique
     event ModelRegistered(bytes32 indexed modelId, address indexed owner, bytes32 indexed manifestHash, string name);
 
@@ -55,20 +65,32 @@ interface IModelRegistry {
     error NotModelOwner(address owner, address caller);
     error EmptyManifest();
     error BadProfile(uint256 lane, uint8 accept, uint8 reject);
+    /// @dev Bounds must satisfy `1 <= minSide <= maxSide <= 4096`, have both sides divisible by a `sideStep` of at least 1,
+    /// and allow 1 to 1,000 steps.
     error BadBounds(ImageBounds bounds);
     /// @dev A seat's stake must divide into eight bonds of 20 shares: at least 160 wei.
     error SeatStakeTooSmall(uint96 seatStake);
+    error NameTooLong(uint256 bytes_, uint256 most);
     error PromptTooLong(uint256 bytes_, uint256 most);
     error SizeOutOfBounds(uint32 width, uint32 height, ImageBounds bounds);
     error StepsOutOfBounds(uint32 steps, uint32 most);
     error GuidanceOutOfBounds(uint32 guidance, uint32 most);
 
-    /// @notice Registers a model; the caller must be its owner.
+    /// @notice Registers a model; the caller must be its owner. The name has at most 64 bytes.
     /// @return modelId `keccak256(abi.encode(model))`
     function register(Model calldata model, string calldata name) external returns (bytes32 modelId);
 
     /// @notice The model of that id; reverts with `UnknownModel`.
     function modelOf(bytes32 modelId) external view returns (Model memory);
+
+    /// @notice The stake of one of the model's seats, in wei; reverts with `UnknownModel`.
+    function seatStakeOf(bytes32 modelId) external view returns (uint96);
+
+    /// @notice How the model's digests are compared; reverts with `UnknownModel`.
+    function profileOf(bytes32 modelId) external view returns (ToleranceProfile memory);
+
+    /// @notice Reverts with the reason if the model cannot be asked for this image.
+    function checkImage(bytes32 modelId, ImageRequest calldata request) external view;
 
     function isRegistered(bytes32 modelId) external view returns (bool);
 

@@ -41,6 +41,8 @@ interface IVerifierStakes {
     /// @param url where the operator serves its outputs, at `/outputs/{content hash}`
     event EndpointAnnounced(address indexed operator, string url);
 
+    /// @dev A seat of age zero could be taken in the request's own block.
+    error BadSeatAge(uint32 seatAge);
     error NotOracle(address caller);
     error NotSeatOwner(bytes32 modelId, uint32 seat, address caller);
     error NoSuchSeat(bytes32 modelId, uint32 seat);
@@ -60,7 +62,7 @@ interface IVerifierStakes {
     function setOperator(bytes32 modelId, uint32 seat, address operator) external;
 
     /// @notice Leaves the pool for all later requests. Sent by the owner. Earlier requests can still draw the seat.
-    function leave(bytes32 modelId, uint32 seat) external;
+    function leavePool(bytes32 modelId, uint32 seat) external;
 
     /// @notice Pays the stake of a seat that has left, once the unbonding time is over and no job holds a bond of it.
     /// Sent by the owner.
@@ -71,7 +73,9 @@ interface IVerifierStakes {
 
     /// @notice The committee that `seed` draws for a request made at `requestTime`, when the pool had `slots` slots: up
     /// to `size` different seats, fewer if the pool has no more that were old enough. Pure in its arguments as long as
-    /// no number is used again in between.
+    /// no number is used again in between. It looks at no more than `4 x size + 16` slots, so that a pool full of holes
+    /// cannot make a draw run out of gas: pools of up to that many slots are searched through, and in larger ones with
+    /// half of the slots eligible a committee of three comes out short once in 600,000 draws.
     function committee(bytes32 modelId, bytes32 seed, uint32 slots, uint64 requestTime, uint8 size)
         external
         view
@@ -81,8 +85,12 @@ interface IVerifierStakes {
     /// @return operators the seats' operators; zero for a seat whose free stake is less than the bond: it is excused
     function bind(bytes32 modelId, uint32[] calldata seats, uint96 bond) external returns (address[] memory operators);
 
-    /// @notice Gives bonds back and burns penalties. Sent by the oracle, once a job.
-    function release(bytes32 jobId, bytes32 modelId, Penalty[] calldata penalties) external;
+    /// @notice Gives bonds back and burns penalties. A seat that can no longer cover one bond leaves the pool. Sent by the
+    /// oracle, once a job.
+    /// @return owners the seats' owners
+    function release(bytes32 jobId, bytes32 modelId, Penalty[] calldata penalties)
+        external
+        returns (address[] memory owners);
 
     function seatOf(bytes32 modelId, uint32 seat) external view returns (Seat memory);
 

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @notice Draws numbers without replacement, in time that does not depend on how many there are.
+///
+/// A Fisher-Yates shuffle that deals from the front: each draw swaps a random card to the front of the undealt part. All
+/// cards lie in order at first, so only the swapped ones are written down.
+library Draws {
+    struct Deck {
+        bytes32 seed;
+        /// Cards in all, numbered from 0.
+        uint256 cards;
+        uint256 dealt;
+        /// What each draw moved: the place it took the card from, and the card that now lies there.
+        Move[] moves;
+    }
+
+    struct Move {
+        uint256 place;
+        uint256 card;
+    }
+
+    /// @param most draws that will be made
+    function deck(bytes32 seed, uint256 cards, uint256 most) internal pure returns (Deck memory) {
+        uint256 draws = cards < most ? cards : most;
+        return Deck({seed: seed, cards: cards, dealt: 0, moves: new Move[](draws)});
+    }
+
+    /// @dev Whether `deal` may be called again.
+    function left(Deck memory self) internal pure returns (bool) {
+        return self.dealt < self.moves.length;
+    }
+
+    /// @notice The next card. Each undealt one is equally likely, up to a bias of 2^-224 for 32-bit decks.
+    function deal(Deck memory self) internal pure returns (uint256 card) {
+        uint256 random = uint256(keccak256(abi.encode(self.seed, self.dealt)));
+        uint256 place = self.dealt + random % (self.cards - self.dealt);
+        card = cardAt(self, place);
+        self.moves[self.dealt] = Move({place: place, card: cardAt(self, self.dealt)});
+        self.dealt += 1;
+    }
+
+    /// @dev The latest move to a place counts. Places in front of the undealt part are never asked for again.
+    function cardAt(Deck memory self, uint256 place) private pure returns (uint256) {
+        for (uint256 i = self.dealt; i > 0; --i) {
+            if (self.moves[i - 1].place == place) return self.moves[i - 1].card;
+        }
+        return place;
+    }
+}
