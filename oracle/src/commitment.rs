@@ -1,0 +1,41 @@
+//! The commitment: what a verifier says before it says what it saw.
+
+use std::fmt;
+
+use alloy::{
+    primitives::{Address, B256, U256, keccak256},
+    sol_types::SolValue,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+
+/// What a commitment hides, and its reveal shows. The salt is a secret until then: whoever knows it can try digests.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Opening {
+    /// Of the picture.
+    pub digest: Digest,
+    /// sha256 of the file that the verifier serves.
+    pub content_hash: B256,
+    /// 256 bits that nobody else knows.
+    pub salt: B256,
+}
+
+/// Binds chain, contract, job, round, seat and opening: leave any one out and a commitment can be copied or replayed.
+/// Twin of `commitmentOf` in `GenerationOracle.sol`; `tests/vectors/commitment.json` holds both to it.
+#[must_use]
+pub fn commitment_of(chain_id: u64, oracle: Address, job: B256, round: u64, seat: u32, opening: &Opening) -> B256 {
+    let Opening { digest, content_hash, salt } = *opening;
+    let (chain_id, round) = (U256::from(chain_id), U256::from(round));
+    keccak256((chain_id, oracle, job, round, seat, B256::from(digest), content_hash, salt).abi_encode_params())
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening")
+            .field("digest", &self.digest)
+            .field("content_hash", &self.content_hash)
+            .finish_non_exhaustive()
+    }
+}
