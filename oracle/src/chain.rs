@@ -1,19 +1,36 @@
 //! The chain: bindings made from the Solidity interfaces, where a deployment's contracts are, and the way to them.
+//!
+//! [`connect`] gives a [`Chain`] for reading; [`Chain::account`] gives an [`Account`] for writing.
+
+mod error;
+mod header;
+mod jobs;
+mod models;
+mod revert;
+mod send;
 
 use std::{
-    fmt::Display,
+    fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use alloy::{
-    network::EthereumWallet,
     primitives::{Address, ChainId},
     providers::{DynProvider, Provider, ProviderBuilder},
-    signers::local::{LocalSignerError, PrivateKeySigner},
     sol,
-    transports::{RpcError, TransportErrorKind},
 };
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
+
+pub use self::{
+    error::{ChainError, DeploymentError},
+    header::{HeaderError, seed_header},
+    jobs::{History, IdPrefix, JobLookupError, MalformedId, Request, Reveal, SettledVerdict},
+    models::{ModelLookupError, ModelRef, RegisteredModel},
+    revert::{Revert, phase_words},
+    send::Account,
+};
 
 sol!(
     #![sol(all_derives = true, rpc)]
@@ -27,6 +44,11 @@ sol!(
     #![sol(all_derives = true, rpc)]
     "../contracts/src/interfaces/IVerifierStakes.sol"
 );
+
+/// The longest wait for one answer of the RPC.
+const RPC_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest wait for a connection to it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where one deployment's contracts are: the content of `deployments/<chainid>.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,4 +64,121 @@ pub struct Deployment {
     pub model_registry: Address,
     /// The block of the deployment: no event is older.
     pub block: u64,
+}
+
+impl Deployment {
+    /// Reads a deployment file.
+    pub fn read(path: &Path) -> Result<Self, DeploymentError> {
+        let bytes = fs::read(path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => DeploymentError::Missing { path: path.to_owned() },
+            _ => DeploymentError::Unreadable { path: path.to_owned(), source },
+        })?;
+        serde_json::from_slice(&bytes).map_err(|source| DeploymentError::Malformed { path: path.to_owned(), source })
+    }
+
+    /// The contracts with their names.
+    #[must_use]
+    pub fn contracts(&self) -> [(&'static str, Address); 3] {
+        [
+            ("GenerationOracle", self.generation_oracle),
+            ("VerifierStakes", self.verifier_stakes),
+            ("ModelRegistry", self.model_registry),
+        ]
+    }
+}
+
+/// Which chain, as typed.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Chain")]
+pub struct ChainArgs {
+    /// JSON-RPC endpoint of an Ethereum node
+    #[arg(long, env = "QUORATE_RPC_URL", value_name = "URL", default_value = "http://127.0.0.1:8545", value_parser = http_url, hide_env_values = true, global = true)]
+    pub rpc_url: Url,
+    /// Addresses of the contracts [default: deployments/<chainid>.json]
+    #[arg(long, env = "QUORATE_DEPLOYMENT", value_name = "FILE", global = true)]
+    pub deployment: Option<PathBuf>,
+}
+
+/// A chain that answers, with the contracts in place.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// Reads and broadcasts; holds no key.
+    pub provider: DynProvider,
+    /// Where the contracts are.
+    pub deployment: Deployment,
+    rpc_url: Url,
+}
+
+/// Connects, and checks that the chain and the contracts are the deployment's.
+pub async fn connect(args: &ChainArgs) -> Result<Chain, ChainError> {
+    let provider = provider(&args.rpc_url).map_err(|error| error.at(&args.rpc_url))?;
+    let chain_id = provider.get_chain_id().await.map_err(|error| ChainError::from(error).at(&args.rpc_url))?;
+
+    let path = args.deployment.clone().unwrap_or_else(|| format!("deployments/{chain_id}.json").into());
+    let deployment = Deployment::read(&path).map_err(|source| ChainError::Deployment { chain_id, source })?;
+    if deployment.chain_id != chain_id {
+        return Err(ChainError::WrongChain { path, expected: deployment.chain_id, actual: chain_id });
+    }
+    for (name, address) in deployment.contracts() {
+        if provider.get_code_at(address).await?.is_empty() {
+            return Err(ChainError::NoContract { name, address, chain_id, path });
+        }
+    }
+    Ok(Chain { provider, deployment, rpc_url: args.rpc_url.clone() })
+}
+
+impl Chain {
+    /// `GenerationOracle`.
+    #[must_use]
+    pub fn oracle(&self) -> IGenerationOracle::IGenerationOracleInstance<DynProvider> {
+        IGenerationOracle::new(self.deployment.generation_oracle, self.provider.clone())
+    }
+
+    /// `VerifierStakes`.
+    #[must_use]
+    pub fn stakes(&self) -> IVerifierStakes::IVerifierStakesInstance<DynProvider> {
+        IVerifierStakes::new(self.deployment.verifier_stakes, self.provider.clone())
+    }
+
+    /// `ModelRegistry`.
+    #[must_use]
+    pub fn models(&self) -> IModelRegistry::IModelRegistryInstance<DynProvider> {
+        IModelRegistry::new(self.deployment.model_registry, self.provider.clone())
+    }
+
+    /// Number and time of the newest block: the clock that the contracts go by.
+    pub async fn now(&self) -> Result<ChainTime, ChainError> {
+        let block = self.provider.get_block_by_number(Default::default()).await?.ok_or(ChainError::NoBlock)?;
+        Ok(ChainTime { block: block.header.number, time: block.header.timestamp })
+    }
+}
+
+/// The newest block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ChainTime {
+    /// Its number.
+    pub block: u64,
+    /// In seconds since the epoch.
+    pub time: u64,
+}
+
+fn provider(url: &Url) -> Result<DynProvider, ChainError> {
+    let client = http_client()?;
+    Ok(ProviderBuilder::new().connect_reqwest(client, url.clone()).erased())
+}
+
+fn http_client() -> Result<reqwest::Client, ChainError> {
+    reqwest::Client::builder()
+        .timeout(RPC_TIMEOUT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .build()
+        .map_err(ChainError::HttpClient)
+}
+
+fn http_url(text: &str) -> Result<Url, String> {
+    let url: Url = text.parse().map_err(|error| format!("{error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("the scheme is {}; only http and https are spoken", url.scheme()));
+    }
+    Ok(url)
 }

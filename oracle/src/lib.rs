@@ -7,6 +7,7 @@ pub mod chain;
 pub mod commitment;
 pub mod digest;
 pub mod follower;
+pub mod keys;
 pub mod manifest;
 pub mod spec;
 pub mod tally;

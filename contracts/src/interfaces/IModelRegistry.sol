@@ -7,6 +7,7 @@ pragma solidity 0.8.37;
 interface IModelRegistry {
     /// @notice What a model makes.
     enum Kind {
+        /// A picture, from a text.
         Image
     }
 

@@ -1,0 +1,184 @@
+//! What a contract says when it refuses, in words.
+
+use std::fmt;
+
+use alloy::{
+    primitives::{B256, Bytes, U256, aliases::U96, utils::format_ether},
+    sol_types::{SolInterface, decode_revert_reason},
+};
+
+use super::{
+    IGenerationOracle::{IGenerationOracleErrors as OracleError, Phase},
+    IModelRegistry::IModelRegistryErrors as RegistryError,
+    IVerifierStakes::IVerifierStakesErrors as StakesError,
+};
+
+/// A decoded revert.
+#[derive(Debug, Clone)]
+pub enum Revert {
+    /// `GenerationOracle` refused.
+    Oracle(OracleError),
+    /// `ModelRegistry` refused.
+    Registry(RegistryError),
+    /// `VerifierStakes` refused.
+    Stakes(StakesError),
+    /// A plain reason, or a panic of the EVM.
+    Reason(String),
+    /// Nothing that the interfaces know.
+    Unknown(Bytes),
+}
+
+impl Revert {
+    /// Decodes what came with a revert.
+    #[must_use]
+    pub fn decode(data: &Bytes) -> Self {
+        let oracle = OracleError::abi_decode(data).map(Self::Oracle);
+        let registry = || RegistryError::abi_decode(data).map(Self::Registry);
+        let stakes = || StakesError::abi_decode(data).map(Self::Stakes);
+        let reason = || decode_revert_reason(data).map_or_else(|| Self::Unknown(data.clone()), Self::Reason);
+        oracle.or_else(|_| registry()).or_else(|_| stakes()).unwrap_or_else(|_| reason())
+    }
+}
+
+impl fmt::Display for Revert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Oracle(error) => f.write_str(&oracle_words(error)),
+            Self::Registry(error) => f.write_str(&registry_words(error)),
+            Self::Stakes(error) => f.write_str(&stakes_words(error)),
+            Self::Reason(reason) => write!(f, "the contract refused: {reason}"),
+            Self::Unknown(data) if data.is_empty() => f.write_str("the contract refused without a reason"),
+            Self::Unknown(data) => write!(f, "the contract refused, in words that this version does not know: {data}"),
+        }
+    }
+}
+
+fn oracle_words(error: &OracleError) -> String {
+    use OracleError as E;
+    match error {
+        E::WrongPhase(e) if e.actual == Phase::None => format!("there is no job {}", e.jobId),
+        E::WrongPhase(e) => format!(
+            "job {} is {}, and this is only possible when it is {}",
+            e.jobId,
+            phase_words(e.actual),
+            phase_words(e.expected)
+        ),
+        E::WrongCommitteeSize(e) => {
+            format!("a committee of {} is not possible: take an odd number from 3 to 31", e.committeeSize)
+        }
+        E::PoolTooSmall(e) => format!(
+            "the pool of model {} has {} seats, too few for a committee of {}: take a smaller one, or wait for verifiers to enrol",
+            e.modelId, e.seats, e.committeeSize
+        ),
+        E::ShareOutOfRange(e) => format!(
+            "a share of {} ETH per seat is out of range: more than 0 and at most {} ETH, so that fraud costs 20 shares",
+            ether(e.share),
+            ether(e.most)
+        ),
+        E::WrongPayment(e) => {
+            format!("{} ETH were sent and the fee is {} ETH exactly", format_ether(e.sent), format_ether(e.expected))
+        }
+        E::WrongHeader(e) => {
+            format!("that is not the header of block {}, or the block is more than 256 blocks old", e.seedBlock)
+        }
+        E::NotOperator(e) => {
+            format!("{} does not operate member {} of job {}: use the operator's key", e.caller, e.member, e.jobId)
+        }
+        E::AlreadyVoted(e) => format!("seat {} has already taken this step in job {}", e.seat, e.jobId),
+        E::NotCommitted(e) => format!("seat {} has no commitment in job {} to open", e.seat, e.jobId),
+        E::EmptyCommitment(_) => "a commitment of zero says nothing".to_owned(),
+        E::OtherDraw(e) => format!(
+            "a reorganisation changed the draw from {} to {}: generate again from the new noise",
+            e.answered, e.actual
+        ),
+        E::WrongOpening(e) => format!("the opening does not fit what seat {} committed to in job {}", e.seat, e.jobId),
+        E::NothingToWithdraw(e) => format!("nothing is credited to {}", e.account),
+        E::BadWindows(e) => format!("the windows do not fit together: {:?}", e.windows),
+    }
+}
+
+fn registry_words(error: &RegistryError) -> String {
+    use RegistryError as E;
+    match error {
+        E::UnknownModel(e) => format!("there is no model {}; `oracle models list` shows those there are", e.modelId),
+        E::AlreadyRegistered(e) => format!("model {} is registered already", e.modelId),
+        E::NotModelOwner(e) => {
+            format!("the model's owner is to be {}, and {} sent this: the owner registers it", e.owner, e.caller)
+        }
+        E::EmptyManifest(_) => "the manifest's hash is zero".to_owned(),
+        E::BadProfile(e) => format!(
+            "the tolerance of lane {} is not allowed: accept is {} and at most 10, reject is {}, at least twice accept and at most 24",
+            e.lane, e.accept, e.reject
+        ),
+        E::BadBounds(e) => format!(
+            "the bounds (sides {} to {} in steps of {}, {} steps) are not allowed: sides 1 to 4096, both ends divisible by the step, and 1 to 1000 steps",
+            e.bounds.minSide, e.bounds.maxSide, e.bounds.sideStep, e.bounds.maxSteps
+        ),
+        E::SeatStakeTooSmall(e) => format!("a seat stake of {} wei is too small: at least 160", e.seatStake),
+        E::NameTooLong(e) => format!("the name has {} bytes; at most {} are allowed", e.bytes_, e.most),
+        E::PromptTooLong(e) => format!("a prompt has {} bytes; at most {} are allowed", e.bytes_, e.most),
+        E::SizeOutOfBounds(e) => format!(
+            "the size {}x{} is out of bounds: this model takes sides of {} to {} pixels in steps of {}",
+            e.width, e.height, e.bounds.minSide, e.bounds.maxSide, e.bounds.sideStep
+        ),
+        E::StepsOutOfBounds(e) => format!("{} steps are out of bounds: this model takes 1 to {}", e.steps, e.most),
+        E::GuidanceOutOfBounds(e) => {
+            format!("guidance of {} thousandths is out of bounds: this model takes at most {}", e.guidance, e.most)
+        }
+    }
+}
+
+fn stakes_words(error: &StakesError) -> String {
+    use StakesError as E;
+    match error {
+        E::BadSeatAge(_) => "a seat age of zero is not allowed".to_owned(),
+        E::NotOracle(e) => format!("{} is not the oracle, which alone may do this", e.caller),
+        E::NotSeatOwner(e) => {
+            format!("{} does not own seat {} of model {}: use the owner's key", e.caller, e.seat, e.modelId)
+        }
+        E::NoSuchSeat(e) => no_such_seat(e.modelId, e.seat),
+        E::WrongStake(e) => {
+            format!("{} ETH were sent and a seat costs {} ETH exactly", format_ether(e.sent), format_ether(e.expected))
+        }
+        E::EmptyOperator(_) => "a seat needs an operator other than the zero address".to_owned(),
+        E::AlreadyLeft(e) => format!("seat {} of model {} has left the pool already", e.seat, e.modelId),
+        E::StillEnrolled(e) => format!("seat {} of model {} is in the pool: leave first", e.seat, e.modelId),
+        E::Unbonding(e) => {
+            format!(
+                "the stake of seat {} of model {} is locked until the chain's time is {}",
+                e.seat, e.modelId, e.until
+            )
+        }
+        E::JobsOpen(e) => format!(
+            "open jobs hold {} ETH of seat {} of model {}: wait until they are settled",
+            ether(e.bonded),
+            e.seat,
+            e.modelId
+        ),
+        E::UrlTooLong(e) => format!("the address has {} bytes; at most {} are allowed", e.bytes_, e.most),
+    }
+}
+
+fn no_such_seat(model: B256, seat: u32) -> String {
+    format!("model {model} has no seat {seat}")
+}
+
+/// A phase as an adjective.
+#[must_use]
+pub fn phase_words(phase: Phase) -> &'static str {
+    match phase {
+        Phase::None => "unknown",
+        Phase::Requested => "waiting for its seed block",
+        Phase::Draw => "ready to be drawn",
+        Phase::Expired => "expired without a draw",
+        Phase::Commit => "in its commit window",
+        Phase::Reveal => "in its reveal window",
+        Phase::Settle => "ready to be settled",
+        Phase::Closed => "over",
+        _ => "in a phase that this version does not know",
+    }
+}
+
+fn ether(amount: U96) -> String {
+    format_ether(U256::from(amount))
+}
