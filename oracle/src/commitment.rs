@@ -39,3 +39,42 @@ impl fmt::Debug for Opening {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opening() -> Opening {
+        Opening {
+            digest: B256::repeat_byte(1).into(),
+            content_hash: B256::repeat_byte(2),
+            salt: B256::repeat_byte(0x5a),
+        }
+    }
+
+    #[test]
+    fn it_binds_every_part() {
+        let (oracle, job) = (Address::repeat_byte(3), B256::repeat_byte(4));
+        let other = |digest, content_hash, salt| Opening { digest, content_hash, salt };
+        let Opening { digest, content_hash, salt } = opening();
+        let commitments = [
+            commitment_of(1, oracle, job, 1, 0, &opening()),
+            commitment_of(2, oracle, job, 1, 0, &opening()),
+            commitment_of(1, Address::ZERO, job, 1, 0, &opening()),
+            commitment_of(1, oracle, B256::ZERO, 1, 0, &opening()),
+            commitment_of(1, oracle, job, 2, 0, &opening()),
+            commitment_of(1, oracle, job, 1, 1, &opening()),
+            commitment_of(1, oracle, job, 1, 0, &other(B256::ZERO.into(), content_hash, salt)),
+            commitment_of(1, oracle, job, 1, 0, &other(digest, B256::ZERO, salt)),
+            commitment_of(1, oracle, job, 1, 0, &other(digest, content_hash, B256::ZERO)),
+        ];
+        for (index, commitment) in commitments.iter().enumerate() {
+            assert!(!commitments[..index].contains(commitment), "{index} collides");
+        }
+    }
+
+    #[test]
+    fn the_salt_is_not_printed() {
+        assert!(!format!("{:?}", opening()).contains("5a5a"));
+    }
+}

@@ -80,9 +80,12 @@ pub struct ProfileError {
 }
 
 impl Digest {
-    /// Digest of a picture. An empty one has a digest too, and nothing to say.
+    /// Digest of a picture; zero for one without pixels.
     #[must_use]
     pub fn of_image(image: &RgbImage) -> Self {
+        if image.is_empty() {
+            return Self([0; 32]);
+        }
         let grey = grey(image);
         Self::from_lanes([
             perceptual(&grey, hasher(HashAlg::Mean)),
@@ -199,5 +202,126 @@ impl From<&ToleranceProfile> for IModelRegistry::ToleranceProfile {
 impl From<&IModelRegistry::ToleranceProfile> for ToleranceProfile {
     fn from(profile: &IModelRegistry::ToleranceProfile) -> Self {
         Self { accept: profile.accept, reject: profile.reject, evidence: profile.evidence }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{b256, keccak256};
+    use image::Rgb;
+
+    use super::*;
+
+    const PROFILE: ToleranceProfile =
+        ToleranceProfile { accept: [10, 4, 10, 0], reject: [20, 8, 24, 0], evidence: B256::ZERO };
+
+    /// A soft ball on a gradient, as the bundled model paints them.
+    fn ball(side: u32) -> RgbImage {
+        RgbImage::from_fn(side, side, |x, y| {
+            let (x, y) = (x as i32 * 64 / side as i32, y as i32 * 64 / side as i32);
+            let apart = (x - 24).pow(2) + (y - 36).pow(2);
+            if apart < 250 {
+                Rgb([230, (140 - apart / 4) as u8, 40])
+            } else {
+                Rgb([(120 + x) as u8, (200 - y) as u8, (90 + 2 * x) as u8])
+            }
+        })
+    }
+
+    #[test]
+    fn a_picture_keeps_its_digest() {
+        let stored = Digest(b256!("ffff4f0707070301ffff9f2f676f9fffa6d9c9e6263131cd00000070c0030000").0);
+        let distances = Digest::of_image(&ball(64)).distances(&stored);
+        assert!(distances.iter().all(|&bits| bits <= 1), "{distances:?} from {}", Digest::of_image(&ball(64)));
+    }
+
+    #[test]
+    fn each_lane_has_all_its_bits() {
+        let lanes = |image: &RgbImage| Digest::of_image(image).lanes();
+        let ramp = RgbImage::from_fn(64, 64, |x, _| Rgb([4 * x as u8; 3]));
+        let [mean, gradient, ..] = lanes(&ramp);
+        assert_eq!(mean, 0x0f0f_0f0f_0f0f_0f0f, "the right half is brighter; the first bit is the top left one");
+        assert_eq!(gradient, u64::MAX, "8 rows of 8 comparisons, each brighter than its left neighbour");
+        assert_eq!(lanes(&image::imageops::flip_horizontal(&ramp))[1], 0);
+
+        let [.., cosine, colour] = lanes(&ball(64));
+        assert_eq!(cosine.count_ones(), 32, "half of the coefficients lie above their median");
+        assert!(colour < 1 << 42);
+    }
+
+    #[test]
+    fn drift_in_the_last_bits_of_pixels_moves_few_bits() {
+        let picture = ball(64);
+        let digest = Digest::of_image(&picture);
+        for run in 0..20_u32 {
+            let mut drifted = picture.clone();
+            for (index, pixel) in drifted.pixels_mut().enumerate() {
+                let noise = keccak256([run.to_be_bytes(), (index as u32).to_be_bytes()].concat());
+                for (channel, random) in pixel.0.iter_mut().zip(noise) {
+                    *channel = channel.saturating_add(random % 3).saturating_sub(1);
+                }
+            }
+            let distances = digest.distances(&Digest::of_image(&drifted));
+            assert!(distances.iter().all(|&bits| bits <= 4), "{distances:?}");
+        }
+    }
+
+    #[test]
+    fn another_picture_is_far_away() {
+        let turned = image::imageops::rotate180(&ball(64));
+        let [mean, gradient, cosine, _] = Digest::of_image(&ball(64)).distances(&Digest::of_image(&turned));
+        assert!(mean > 20 && gradient > 20 && cosine > 20, "{mean} {gradient} {cosine}");
+    }
+
+    #[test]
+    fn any_picture_has_a_digest() {
+        for (width, height) in [(0, 0), (0, 5), (1, 1), (1, 300), (300, 1), (8, 8), (9, 8), (513, 17)] {
+            let flat = RgbImage::from_pixel(width, height, Rgb([9, 200, 30]));
+            assert_eq!(Digest::of_image(&flat), Digest::of_image(&flat), "{width}x{height}");
+        }
+    }
+
+    #[test]
+    fn luma_is_pillows() {
+        assert_eq!([luma([0; 3]), luma([255; 3])], [0, 255]);
+        assert_eq!([luma([255, 0, 0]), luma([0, 255, 0]), luma([0, 0, 255])], [76, 150, 29]);
+    }
+
+    #[test]
+    fn lanes_are_big_endian_and_most_significant_first() {
+        let digest = Digest::from_lanes([1, 2, 3, 4]);
+        let hex = "0x0000000000000001000000000000000200000000000000030000000000000004";
+        assert_eq!(digest.to_string(), hex);
+        assert_eq!(serde_json::to_string(&digest).unwrap_or_default(), format!("\"{hex}\""));
+        assert_eq!(serde_json::from_str::<Digest>(&format!("\"{hex}\"")).ok(), Some(digest));
+        assert_eq!(digest.lanes(), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn zones_meet_at_their_borders() {
+        let zone = |lanes| PROFILE.zone(&Digest([0; 32]), &Digest::from_lanes(lanes));
+        let ones = |bits: u32| (1_u64 << bits) - 1;
+        assert_eq!(zone([ones(10), ones(4), ones(10), 0]), Zone::Accepted);
+        assert_eq!(zone([ones(11), ones(4), ones(10), 0]), Zone::Grey);
+        assert_eq!(zone([ones(20), ones(8), ones(24), 0]), Zone::Grey);
+        assert_eq!(zone([0, ones(9), 0, 0]), Zone::Rejected);
+        assert_eq!(zone([0, 0, 0, 1]), Zone::Rejected);
+    }
+
+    #[test]
+    fn a_profile_is_taken_as_the_registry_takes_it() {
+        let with = |accept, reject| ToleranceProfile {
+            accept: [10, 10, accept, 10],
+            reject: [20, 20, reject, 20],
+            evidence: B256::ZERO,
+        };
+        for (accept, reject) in [(0, 0), (0, 24), (10, 20), (10, 24), (3, 6)] {
+            assert_eq!(with(accept, reject).check(), Ok(()));
+        }
+        for (accept, reject) in [(11, 24), (10, 19), (0, 25), (255, 255), (200, 3)] {
+            assert_eq!(with(accept, reject).check(), Err(ProfileError { lane: 2, accept, reject }));
+        }
+        let message = ProfileError { lane: 2, accept: 11, reject: 24 }.to_string();
+        assert!(message.contains("pHash lane has accept 11"), "{message}");
     }
 }
