@@ -234,3 +234,78 @@ pub fn hash_file(path: &Path) -> io::Result<(u64, B256)> {
 fn is_inside(path: &str) -> bool {
     !path.is_empty() && Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A model of one file that says `path` and holds "weights".
+    fn model(path: &str) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("unet")).unwrap();
+        std::fs::write(folder.path().join("unet/weights"), "weights").unwrap();
+        let manifest = json!({
+            "name": "tiny",
+            "license": "MIT",
+            "family": "stable-diffusion",
+            "arithmetic": ["f32", "bf16"],
+            "defaults": {"width": 64, "height": 64, "steps": 20, "solver": "ddim", "guidance": 7500},
+            "bounds": {"minSide": 64, "maxSide": 64, "sideStep": 64, "maxSteps": 50, "maxGuidance": 20000},
+            "profile": {"accept": [10, 10, 10, 10], "reject": [20, 20, 20, 20]},
+            "files": [{"path": path, "size": 7, "sha256": B256::from_slice(&Sha256::digest("weights"))}],
+        });
+        std::fs::write(folder.path().join(MANIFEST_FILE), manifest.to_string()).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_model_is_known_by_the_bytes_of_its_manifest() {
+        let folder = model("unet/weights");
+        let opened = LocalModel::open(folder.path()).unwrap();
+        let bytes = std::fs::read(folder.path().join(MANIFEST_FILE)).unwrap();
+        assert_eq!(opened.hash, B256::from_slice(&Sha256::digest(bytes)));
+        assert_eq!(opened.path("unet/weights").unwrap(), folder.path().join("unet/weights"));
+        opened.verify().unwrap();
+    }
+
+    #[test]
+    fn other_weights_are_noticed() {
+        let folder = model("unet/weights");
+        let opened = LocalModel::open(folder.path()).unwrap();
+        let weights = folder.path().join("unet/weights");
+        std::fs::write(&weights, "Weights").unwrap();
+        assert!(matches!(opened.verify(), Err(ManifestError::WrongHash { .. })));
+        std::fs::write(&weights, "weights!").unwrap();
+        assert!(matches!(opened.verify(), Err(ManifestError::WrongSize { expected: 7, actual: 8, .. })));
+        std::fs::remove_file(&weights).unwrap();
+        assert!(matches!(opened.verify(), Err(ManifestError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn no_path_leads_out_of_the_folder() {
+        for path in ["", "/etc/passwd", "../weights", "unet/../../weights", "./unet/weights"] {
+            let refused = LocalModel::open(model(path).path());
+            assert!(matches!(refused, Err(ManifestError::OutsideFolder { .. })), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_pinned_is_not_given_out() {
+        let folder = model("unet/weights");
+        let refused = LocalModel::open(folder.path()).unwrap().path("vae/weights").unwrap_err();
+        assert_eq!(refused.to_string(), "the manifest of tiny does not pin vae/weights, which its pipeline needs");
+    }
+
+    #[test]
+    fn what_is_not_a_manifest_is_refused_with_the_place() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(LocalModel::open(folder.path()), Err(ManifestError::Unreadable { .. })));
+        std::fs::write(folder.path().join(MANIFEST_FILE), r#"{"name": 7}"#).unwrap();
+        let refused = LocalModel::open(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("is not a model manifest") && refused.contains("line 1"), "{refused}");
+    }
+}

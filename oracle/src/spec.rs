@@ -62,7 +62,9 @@ pub enum SpecError {
         bytes: usize,
     },
     /// The model does not make this size.
-    #[error("the size {width}x{height} is out of bounds: this model takes sides of {min} to {max} pixels in steps of {step}")]
+    #[error(
+        "the size {width}x{height} is out of bounds: this model takes sides of {min} to {max} pixels in steps of {step}"
+    )]
     Size {
         /// In pixels.
         width: u32,
@@ -241,5 +243,77 @@ impl From<&IModelRegistry::ImageBounds> for ImageBounds {
             max_steps: bounds.maxSteps,
             max_guidance: bounds.maxGuidance,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: ImageBounds =
+        ImageBounds { min_side: 64, max_side: 128, side_step: 8, max_steps: 50, max_guidance: 20_000 };
+
+    fn spec() -> ImageSpec {
+        ImageSpec {
+            prompt: "a red apple".into(),
+            negative_prompt: Prompt::default(),
+            width: 64,
+            height: 128,
+            steps: 20,
+            solver: Solver::Ddim,
+            guidance: 7_500,
+            seed: B256::repeat_byte(1),
+        }
+    }
+
+    #[test]
+    fn bounds_are_inclusive_and_nothing_outside_them_passes() {
+        let largest = ImageSpec { width: 128, steps: 50, guidance: 20_000, ..spec() };
+        assert_eq!([spec(), largest].map(|spec| spec.check(&BOUNDS)), [Ok(()), Ok(())]);
+
+        for side in [0, 56, 65, 136, u32::MAX] {
+            let refused = [ImageSpec { width: side, ..spec() }, ImageSpec { height: side, ..spec() }];
+            assert!(refused.iter().all(|spec| matches!(spec.check(&BOUNDS), Err(SpecError::Size { .. }))), "{side}");
+        }
+        for steps in [0, 51] {
+            assert_eq!(ImageSpec { steps, ..spec() }.check(&BOUNDS), Err(SpecError::Steps { steps, max: 50 }));
+        }
+        let refused = ImageSpec { guidance: 20_001, ..spec() }.check(&BOUNDS).unwrap_err();
+        assert_eq!(refused.to_string(), "guidance 20.001 is out of bounds: this model takes at most 20.000");
+    }
+
+    #[test]
+    fn a_prompt_may_have_4096_bytes_and_no_more() {
+        let long = |bytes| Prompt(vec![b'a'; bytes]);
+        assert_eq!(ImageSpec { prompt: long(4_096), negative_prompt: long(4_096), ..spec() }.check(&BOUNDS), Ok(()));
+        let refused = ImageSpec { negative_prompt: long(4_097), ..spec() }.check(&BOUNDS);
+        assert_eq!(refused, Err(SpecError::PromptTooLong { which: "negative prompt", bytes: 4_097 }));
+    }
+
+    #[test]
+    fn any_bytes_are_a_prompt_and_survive_json_and_the_abi() {
+        for bytes in [b"".as_slice(), b"an apple", "Fluß \u{1f40b}".as_bytes(), b"caf\xe9", &[0xff; 40], b"a\0"] {
+            let spec = ImageSpec { prompt: Prompt(bytes.to_vec()), ..spec() };
+            let json = serde_json::to_string(&spec).unwrap();
+            assert_eq!(serde_json::from_str::<ImageSpec>(&json).unwrap(), spec, "{json}");
+            assert_eq!(ImageSpec::from(&IGenerationOracle::ImageSpec::from(&spec)), spec, "{json}");
+        }
+        assert_eq!(Prompt(b"caf\xe9".to_vec()).text(), "caf\u{fffd}");
+    }
+
+    #[test]
+    fn a_spec_says_only_what_it_must_and_nothing_unknown() {
+        let json = r#"{"prompt":"a red apple","width":64,"height":128,"steps":20,"guidance":7500}"#;
+        let spoken: ImageSpec = serde_json::from_str(json).unwrap();
+        assert_eq!(spoken, ImageSpec { seed: B256::ZERO, ..spec() });
+        assert!(serde_json::from_str::<ImageSpec>(&json.replace("steps", "stepz")).is_err());
+    }
+
+    #[test]
+    fn only_a_fixed_seed_is_the_noise_itself() {
+        let (seed, draw) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        assert_eq!(noise_seed(seed, draw, true), seed);
+        assert_ne!(noise_seed(seed, draw, false), noise_seed(draw, seed, false));
     }
 }
