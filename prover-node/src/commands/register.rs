@@ -1,0 +1,59 @@
+//! `prover-node register`: takes seats in a model's pool, each with its stake.
+
+use alloy::primitives::{Address, U256, utils::format_ether};
+use eyre::OptionExt;
+use oracle::{
+    chain::{ChainArgs, IVerifierStakes::Enrolled, ModelRef, connect},
+    keys::KeyArgs,
+};
+use serde_json::json;
+
+use super::print_json;
+
+/// What was typed after `register`.
+#[derive(Clone, clap::Args)]
+pub struct RegisterArgs {
+    #[command(flatten)]
+    chain: ChainArgs,
+    /// The owner's key.
+    #[command(flatten)]
+    key: KeyArgs,
+    /// Model: id, beginning of it, or name
+    #[arg(long, env = "QUORATE_MODEL", value_name = "MODEL")]
+    model: ModelRef,
+    /// Address of the key that the node will run with [default: the owner's]
+    #[arg(long, value_name = "ADDRESS")]
+    operator: Option<Address>,
+    /// How many seats to take; each costs the model's seat stake
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    seats: u32,
+}
+
+/// Takes the seats one after the other, and says which.
+pub async fn execute(args: RegisterArgs, json: bool) -> eyre::Result<()> {
+    let chain = connect(&args.chain).await?;
+    let model = chain.find_model(&args.model).await?;
+    let owner = chain.account(args.key.load(chain.deployment.chain_id)?)?;
+    let operator = args.operator.unwrap_or(owner.address);
+    let stake = U256::from(model.model.seatStake);
+
+    let mut taken = Vec::new();
+    for _ in 0..args.seats {
+        let receipt = owner.send(chain.stakes().enrol(model.id, operator).value(stake)).await?;
+        let enrolled = receipt.decoded_log::<Enrolled>().ok_or_eyre("the contract took the stake and named no seat")?;
+        eprintln!("seat {} of {} taken for {} ETH", enrolled.seat, model.name, format_ether(stake));
+        taken.push(enrolled.seat);
+    }
+
+    if json {
+        return print_json(&json!({
+            "model": model.id, "owner": owner.address, "operator": operator, "seats": taken, "stakeEach": stake.to_string(),
+        }));
+    }
+    println!("model     {} ({})", model.id, model.name);
+    println!("owner     {}", owner.address);
+    println!("operator  {operator}");
+    println!("seats     {}", super::list(&taken));
+    println!("Next: `prover-node run` with the operator's key.");
+    Ok(())
+}

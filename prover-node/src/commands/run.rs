@@ -1,0 +1,74 @@
+//! `prover-node run`: serves the operator's seats of one model until it is told to stop.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use alloy::transports::http::reqwest::Url;
+use oracle::{
+    chain::{ChainArgs, ModelRef},
+    keys::KeyArgs,
+};
+use tracing::error;
+
+use super::{init_logs, profile::ProfileArgs};
+use crate::{
+    config::Config,
+    error::NodeError,
+    inference::{Generator, Pipeline},
+    node,
+    stop::Stop,
+};
+
+/// Exit status after a second signal: some jobs were left open, and the node should be started again soon.
+pub const INTERRUPTED: u8 = 3;
+
+/// What was typed after `run`.
+#[derive(Clone, clap::Args)]
+pub struct RunArgs {
+    /// Where.
+    #[command(flatten)]
+    pub chain: ChainArgs,
+    /// The operator's key.
+    #[command(flatten)]
+    pub key: KeyArgs,
+    /// How to compute.
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+    /// Folder of the model, with its quorate-model.json
+    #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR", default_value = "models/emoji-64")]
+    pub model_dir: PathBuf,
+    /// Model to serve: id, beginning of it, or name [default: the one registered with the folder's manifest]
+    #[arg(long, env = "QUORATE_MODEL", value_name = "MODEL")]
+    pub model: Option<ModelRef>,
+    /// Directory for journal and outputs [default: ~/.local/share/quorate/prover-node/<chain id>-<genesis>-<operator>]
+    #[arg(long, env = "QUORATE_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address to serve outputs at; port 0 takes a free one
+    #[arg(long, env = "QUORATE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9700")]
+    pub listen: SocketAddr,
+    /// URL to announce on chain, where others reach the outputs [default: http://<listen address>]
+    #[arg(long, env = "QUORATE_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<Url>,
+    /// Blocks on top of another before it counts
+    #[arg(long, env = "QUORATE_CONFIRMATIONS", value_name = "N", default_value_t = 2)]
+    pub confirmations: u64,
+}
+
+/// Runs a node whose pictures come from what `generator_of` makes of the model's pipeline.
+pub async fn execute<G: Generator>(
+    args: RunArgs,
+    json: bool,
+    generator_of: impl FnOnce(Pipeline) -> G,
+) -> eyre::Result<ExitCode> {
+    init_logs(json);
+    let stop = Stop::on_signals()?;
+    let config = Config::from_args(args).await?;
+    let pipeline = Pipeline::load(&config.files, config.settings)?;
+    match node::run(config, generator_of(pipeline), stop).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error @ NodeError::Interrupted { .. }) => {
+            error!("{error}");
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,120 @@
+//! `prover-node leave` and `prover-node withdraw`: giving seats up, and getting the money back. Both take the owner's key.
+
+use alloy::primitives::{Address, U256, utils::format_ether};
+use eyre::{bail, ensure};
+use oracle::{
+    chain::{Account, Chain, ChainArgs, ChainError, ModelRef, connect},
+    keys::KeyArgs,
+};
+use serde_json::json;
+
+use super::{list, print_json};
+use crate::pool::{PoolSeat, seats_of};
+
+/// What was typed after `leave`.
+#[derive(Clone, clap::Args)]
+pub struct LeaveArgs {
+    #[command(flatten)]
+    chain: ChainArgs,
+    /// The owner's key.
+    #[command(flatten)]
+    key: KeyArgs,
+    /// Model: id, beginning of it, or name
+    #[arg(long, env = "QUORATE_MODEL", value_name = "MODEL")]
+    model: ModelRef,
+    /// Number of a seat to leave with; may be repeated [default: all]
+    #[arg(long = "seat", value_name = "NUMBER")]
+    seats: Vec<u32>,
+}
+
+/// What was typed after `withdraw`.
+#[derive(Clone, clap::Args)]
+pub struct WithdrawArgs {
+    #[command(flatten)]
+    chain: ChainArgs,
+    /// The owner's key.
+    #[command(flatten)]
+    key: KeyArgs,
+    /// Also the stakes of the seats that have left this model's pool: id, beginning of it, or name
+    #[arg(long, env = "QUORATE_MODEL", value_name = "MODEL")]
+    model: Option<ModelRef>,
+    /// Where the money goes [default: the owner]
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<Address>,
+}
+
+/// Leaves the pool. The node must go on running until its open jobs are over.
+pub async fn leave(args: LeaveArgs, json: bool) -> eyre::Result<()> {
+    let chain = connect(&args.chain).await?;
+    let model = chain.find_model(&args.model).await?;
+    let owner = chain.account(args.key.load(chain.deployment.chain_id)?)?;
+    let mut seats = owned(&chain, model.id, owner.address).await?;
+    seats.retain(|seat| seat.is_active() && (args.seats.is_empty() || args.seats.contains(&seat.number)));
+    let missing: Vec<_> = args.seats.iter().filter(|number| seats.iter().all(|seat| seat.number != **number)).collect();
+    ensure!(missing.is_empty(), "{} has no seat {missing:?} in the pool of {}", owner.address, model.name);
+    ensure!(!seats.is_empty(), "{} has no seat in the pool of {}", owner.address, model.name);
+
+    for seat in &seats {
+        owner.send(chain.stakes().leavePool(model.id, seat.number)).await?;
+        eprintln!("seat {} has left the pool", seat.number);
+    }
+    let numbers: Vec<_> = seats.iter().map(|seat| seat.number).collect();
+    let unbonding = chain.stakes().unbondingTime().call().await.map_err(ChainError::from)?;
+    let from = chain.now().await?.time + u64::from(unbonding);
+    if json {
+        return print_json(&json!({ "model": model.id, "left": numbers, "withdrawableAt": from }));
+    }
+    println!("Left the pool: {}. Keep the node running until its open jobs are over.", list(&numbers));
+    println!("`prover-node withdraw --model {}` gets the stake back in {unbonding} s.", args.model);
+    Ok(())
+}
+
+/// Withdraws what the owner has earned, and the stakes that are free.
+pub async fn withdraw(args: WithdrawArgs, json: bool) -> eyre::Result<()> {
+    let chain = connect(&args.chain).await?;
+    let model = match &args.model {
+        Some(model) => Some(chain.find_model(model).await?),
+        None => None,
+    };
+    let owner = chain.account(args.key.load(chain.deployment.chain_id)?)?;
+    let to = args.to.unwrap_or(owner.address);
+
+    let (mut stakes, mut locked) = (Vec::new(), Vec::new());
+    if let Some(model) = &model {
+        for seat in owned(&chain, model.id, owner.address).await?.iter().filter(|seat| !seat.is_active()) {
+            match owner.send(chain.stakes().withdraw(model.id, seat.number, to)).await {
+                Ok(_) => stakes.push(seat.number),
+                Err(ChainError::Reverted(why)) => {
+                    eprintln!("{why}");
+                    locked.push(seat.number);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    let earned = withdraw_credit(&chain, &owner, to).await?;
+    if stakes.is_empty() && earned.is_zero() {
+        bail!("there is nothing to withdraw for {} now", owner.address);
+    }
+    if json {
+        return print_json(&json!({ "to": to, "earned": earned.to_string(), "seats": stakes, "locked": locked }));
+    }
+    println!("to      {to}");
+    println!("earned  {} ETH", format_ether(earned));
+    println!("stakes  {}", if stakes.is_empty() { "none".to_owned() } else { format!("of seats {}", list(&stakes)) });
+    Ok(())
+}
+
+async fn withdraw_credit(chain: &Chain, owner: &Account, to: Address) -> eyre::Result<U256> {
+    let credit = chain.oracle().creditOf(owner.address).call().await.map_err(ChainError::from)?;
+    if !credit.is_zero() {
+        owner.send(chain.oracle().withdraw(to)).await?;
+    }
+    Ok(credit)
+}
+
+async fn owned(chain: &Chain, model: alloy::primitives::B256, owner: Address) -> Result<Vec<PoolSeat>, ChainError> {
+    let mut seats = seats_of(chain, model, owner).await?;
+    seats.retain(|seat| seat.seat.owner == owner);
+    Ok(seats)
+}

@@ -1,0 +1,145 @@
+//! Config: what is true of a node once everything that was typed has been checked.
+
+use std::{net::SocketAddr, path::Path};
+
+use alloy::{
+    primitives::{Address, B256},
+    providers::Provider,
+    signers::local::PrivateKeySigner,
+};
+use eyre::{bail, ensure};
+use oracle::{
+    chain::{Chain, ChainError, ModelRef, RegisteredModel, connect},
+    manifest::LocalModel,
+    spec::{ImageSpec, Prompt},
+};
+use tracing::{info, warn};
+
+use crate::{
+    commands::run::RunArgs,
+    data_dir::{DataDir, default_path},
+    inference::Settings,
+    pool::{PoolSeat, seats_of},
+};
+
+/// Denoising steps of the picture that is made on trial, at most.
+const TRIAL_STEPS: u32 = 4;
+
+/// Everything a node needs to know.
+pub struct Config {
+    /// Where it works.
+    pub chain: Chain,
+    /// Hash of block 0.
+    pub genesis: B256,
+    /// The operator's key.
+    pub signer: PrivateKeySigner,
+    /// The model as it is registered.
+    pub model: RegisteredModel,
+    /// The model as it is on disk; its manifest is the registered one.
+    pub files: LocalModel,
+    /// How it computes.
+    pub settings: Settings,
+    /// A picture to measure the machine by.
+    pub trial: ImageSpec,
+    /// Ours alone.
+    pub data_dir: DataDir,
+    /// Where outputs are served.
+    pub listen: SocketAddr,
+    /// Where they are to be had from outside, if that is elsewhere.
+    pub public_url: Option<String>,
+    /// Blocks on top of another before it counts.
+    pub confirmations: u64,
+}
+
+impl Config {
+    /// Checks what was typed against files and chain. Each error is one line that says what to do.
+    pub async fn from_args(args: RunArgs) -> eyre::Result<Self> {
+        let files = LocalModel::open(&args.model_dir)?;
+        let chain = connect(&args.chain).await?;
+        let model = registered(&chain, &files, args.model.as_ref()).await?;
+        let signer = args.key.load(chain.deployment.chain_id)?;
+        check_account(&chain, &model, signer.address()).await?;
+
+        let genesis = genesis(&chain).await?;
+        let data_dir = data_dir(args.data_dir.as_deref(), &chain, genesis, signer.address())?;
+        info!(path = %data_dir.path().display(), "data directory");
+        let (trial, settings) = (trial(&files), args.profile.settings());
+        let public_url = args.public_url.map(|url| url.as_str().trim_end_matches('/').to_owned());
+        let (listen, confirmations) = (args.listen, args.confirmations);
+        Ok(Self { chain, genesis, signer, model, files, settings, trial, data_dir, listen, public_url, confirmations })
+    }
+}
+
+/// Hash of block 0.
+pub async fn genesis(chain: &Chain) -> Result<B256, ChainError> {
+    let block = chain.provider.get_block_by_number(0.into()).await?.ok_or(ChainError::NoBlock)?;
+    Ok(block.header.hash)
+}
+
+/// The registered model that the files on disk are, and that was asked for.
+async fn registered(chain: &Chain, files: &LocalModel, wanted: Option<&ModelRef>) -> eyre::Result<RegisteredModel> {
+    let (name, hash, folder) = (&files.manifest.name, files.hash, files.folder.display());
+    if let Some(wanted) = wanted {
+        let model = chain.find_model(wanted).await?;
+        ensure!(
+            model.model.manifestHash == hash,
+            "model {} has the manifest {}, and the one in {folder} is {hash}: name its folder with --model-dir",
+            model.id,
+            model.model.manifestHash
+        );
+        return Ok(model);
+    }
+    let mut models = chain.registered_models().await?;
+    models.retain(|model| model.model.manifestHash == hash);
+    match <[_; 1]>::try_from(models) {
+        Ok([model]) => Ok(model),
+        Err(none) if none.is_empty() => bail!(
+            "no registered model has the manifest in {folder} ({name}, {hash}): register it with `oracle models register`"
+        ),
+        Err(several) => {
+            let ids: Vec<_> = several.iter().map(|model| model.id.to_string()).collect();
+            bail!(
+                "several registered models have the manifest in {folder}: choose with --model one of {}",
+                ids.join(", ")
+            )
+        }
+    }
+}
+
+async fn check_account(chain: &Chain, model: &RegisteredModel, operator: Address) -> eyre::Result<()> {
+    let balance = chain.provider.get_balance(operator).await.map_err(ChainError::from)?;
+    ensure!(!balance.is_zero(), "the operator {operator} has no money for gas: send it some ETH");
+
+    let seats = seats_of(chain, model.id, operator).await?;
+    let works = |seat: &&PoolSeat| seat.seat.operator == operator && seat.is_active();
+    let seats: Vec<_> = seats.iter().filter(works).map(|seat| seat.number).collect();
+    info!(%operator, model = %model.id, name = model.name, ?seats, "operator");
+    if seats.is_empty() {
+        warn!(
+            "no seat of this model has this operator: enrol with `prover-node register --operator {operator}`; waiting"
+        );
+    }
+    Ok(())
+}
+
+fn data_dir(asked: Option<&Path>, chain: &Chain, genesis: B256, operator: Address) -> eyre::Result<DataDir> {
+    match asked {
+        Some(path) => Ok(DataDir::open(path)?),
+        None => Ok(DataDir::open(&default_path(chain.deployment.chain_id, genesis, operator)?)?),
+    }
+}
+
+/// What a request that says nothing gets, in few steps.
+fn trial(files: &LocalModel) -> ImageSpec {
+    let defaults = files.manifest.defaults;
+    ImageSpec {
+        prompt: Prompt::default(),
+        negative_prompt: Prompt::default(),
+        width: defaults.width,
+        height: defaults.height,
+        steps: defaults.steps.min(TRIAL_STEPS),
+        solver: defaults.solver,
+        guidance: defaults.guidance,
+        seed: B256::ZERO,
+    }
+}

@@ -1,0 +1,121 @@
+//! What can go wrong in the node, by what follows from it.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use oracle::{
+    chain::{ChainError, HeaderError},
+    follower::FollowError,
+};
+
+use crate::{
+    data_dir::DataDirError, inference::InferenceError, journal::Ending, journal::JournalError, wallet::SendError,
+};
+
+/// What a failed step means for the job it belongs to. What is neither [`Self::Unable`] nor [`Self::Over`] decided
+/// nothing: the job is looked at again at the next block.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// No answer, or no room on disk.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The transaction is not known to be on chain.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// Nothing can be remembered just now.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The seed block's header cannot be had.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// The chain cannot be followed just now.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// A reorganisation drew other seats, or none yet. It may still come back.
+    #[error("the chain has another draw for this job")]
+    OtherDraw,
+    /// A reorganisation threw out what we had sent.
+    #[error("seat {0}'s vote fell out of the chain")]
+    VoteLost(u32),
+    /// The rest can be left to others.
+    #[error("the node is stopping")]
+    Stopping,
+    /// This node cannot make the picture: its seats decline.
+    #[error(transparent)]
+    Unable(#[from] Unable),
+    /// There is nothing left to do.
+    #[error("the job is over for this node: {0}")]
+    Over(Ending),
+}
+
+/// Why seats decline.
+#[derive(Debug, thiserror::Error)]
+pub enum Unable {
+    /// It would be late.
+    #[error("it takes about {needed:.1?} here and {left} s are left to commit, with other jobs before it")]
+    NoTime {
+        /// As measured on this machine.
+        needed: Duration,
+        /// In seconds of the chain.
+        left: u64,
+    },
+    /// The model failed.
+    #[error("the picture could not be made: {0}")]
+    Inference(#[from] InferenceError),
+    /// The picture cannot be encoded.
+    #[error("the picture could not be encoded: {0}")]
+    Encoding(#[from] image::ImageError),
+    /// What cannot be served must not be committed to.
+    #[error("the output could not be stored: {0}; make room on the disk")]
+    Store(#[source] io::Error),
+    /// What cannot be remembered must not be committed to.
+    #[error("the opening could not be stored: {0}")]
+    Seal(#[source] JournalError),
+}
+
+/// Why the node does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// Somebody else's, or not to be written.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// Somebody else's, or not to be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The folder of outputs cannot be made.
+    #[error("cannot keep outputs in the data directory: {0}; make room, or name another --data-dir")]
+    Outputs(#[source] io::Error),
+    /// No address to serve at.
+    #[error("cannot listen on {address}: {source}; choose another address with --listen")]
+    Listen {
+        /// As typed.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The model's thread could not be started.
+    #[error("cannot start the model's thread: {0}")]
+    Thread(#[source] io::Error),
+    /// Not even a first picture.
+    #[error("the model does not work here: {0}")]
+    Model(#[from] InferenceError),
+    /// Every later job would fail the same way.
+    #[error("the model's thread has ended; look for its last message, and restart the node")]
+    ModelStopped,
+    /// Told to.
+    #[error("stopped at once, with {open} jobs open: start the node again before their reveal windows close")]
+    Interrupted {
+        /// Jobs with something left to do.
+        open: usize,
+    },
+}
+
+impl StepError {
+    /// Whether the model will not work for any later job either.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Unable(Unable::Inference(InferenceError::Stopped)))
+    }
+}

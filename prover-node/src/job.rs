@@ -1,0 +1,257 @@
+//! A job's way through the node: a type per stage. A stage owns what exists by then, and moving on consumes it.
+//!
+//!     Requested -> Drawn -> Accepted -> Generated -> Digested -> Sealed -> Committed -> Revealed
+//!
+//! One operator may hold several seats of a committee: the picture is made once and every seat votes with it.
+
+use alloy::primitives::{B256, hex};
+use image::{ImageResult, RgbImage};
+use oracle::{
+    commitment::Opening,
+    digest::Digest,
+    spec::{ImageSpec, noise_seed},
+};
+
+use crate::{output::Output, pace::Promise, salt::SaltKey};
+
+/// Paid for by somebody; not drawn yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requested {
+    /// The job.
+    pub job: B256,
+    /// What to make.
+    pub spec: ImageSpec,
+    /// Whether the noise comes from the spec alone.
+    pub fixed_seed: bool,
+}
+
+/// One draw of one job. A reorganisation may draw a job again, with other seats and other noise: that is other work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DrawKey {
+    /// The job.
+    pub job: B256,
+    /// The seed of the draw, of which the noise is made.
+    pub seed: B256,
+}
+
+/// A place on a committee that is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Seat {
+    /// Its number in the model's pool.
+    pub number: u32,
+    /// Its index in the committee.
+    pub member: u32,
+}
+
+/// Some of our seats are on the committee.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drawn {
+    /// Which draw.
+    pub key: DrawKey,
+    /// What to make.
+    pub spec: ImageSpec,
+    /// What generation starts from.
+    pub noise_seed: B256,
+    /// Ours, in the order of the committee; never empty.
+    pub seats: Vec<Seat>,
+    /// In seconds since the epoch.
+    pub commit_deadline: u64,
+    /// In seconds since the epoch.
+    pub reveal_deadline: u64,
+}
+
+/// It can be made in time, and the model's time for it is set aside.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Which draw.
+    pub key: DrawKey,
+    /// What to make.
+    pub spec: ImageSpec,
+    /// What generation starts from.
+    pub noise_seed: B256,
+    /// Ours.
+    pub seats: Vec<Seat>,
+    /// The model's time, given back when this is dropped.
+    pub promise: Promise,
+}
+
+/// The picture exists, in memory.
+pub struct Generated {
+    /// Which draw.
+    pub key: DrawKey,
+    /// Ours.
+    pub seats: Vec<Seat>,
+    /// What the model made.
+    pub image: RgbImage,
+}
+
+/// The picture has been hashed, and encoded as it will be served.
+pub struct Digested {
+    /// Which draw.
+    pub key: DrawKey,
+    /// Ours.
+    pub seats: Vec<Seat>,
+    /// Of the picture.
+    pub digest: Digest,
+    /// The file to be served.
+    pub output: Output,
+}
+
+/// Each seat has an opening. Once it is on disk its commitment may be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Which draw.
+    pub key: DrawKey,
+    /// One of each seat.
+    pub votes: Vec<Vote>,
+}
+
+/// A seat with what its commitment hides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vote {
+    /// Ours.
+    pub seat: Seat,
+    /// To be shown at the reveal.
+    pub opening: Opening,
+}
+
+/// The commitments of these votes are on chain.
+#[derive(Debug)]
+pub struct Committed {
+    /// Which draw.
+    pub key: DrawKey,
+    /// Never empty.
+    pub votes: Vec<Vote>,
+}
+
+/// The openings of these votes are on chain, as deep as we asked for.
+#[derive(Debug)]
+pub struct Revealed {
+    /// Which draw.
+    pub key: DrawKey,
+    /// Never empty.
+    pub votes: Vec<Vote>,
+}
+
+impl Requested {
+    /// Our seats were drawn.
+    #[must_use]
+    pub fn drawn(self, seed: B256, seats: Vec<Seat>, commit_deadline: u64, reveal_deadline: u64) -> Drawn {
+        let noise_seed = noise_seed(self.spec.seed, seed, self.fixed_seed);
+        let key = DrawKey { job: self.job, seed };
+        Drawn { key, spec: self.spec, noise_seed, seats, commit_deadline, reveal_deadline }
+    }
+}
+
+impl Drawn {
+    /// The model's time is set aside.
+    #[must_use]
+    pub fn accepted(self, promise: Promise) -> Accepted {
+        Accepted { key: self.key, spec: self.spec, noise_seed: self.noise_seed, seats: self.seats, promise }
+    }
+}
+
+impl Accepted {
+    /// The model is done, and free for the next one.
+    #[must_use]
+    pub fn generated(self, image: RgbImage) -> Generated {
+        Generated { key: self.key, seats: self.seats, image }
+    }
+}
+
+impl Generated {
+    /// Hashes and encodes the picture.
+    pub fn digest(self) -> ImageResult<Digested> {
+        let (digest, output) = (Digest::of_image(&self.image), Output::of(&self.image)?);
+        Ok(Digested { key: self.key, seats: self.seats, digest, output })
+    }
+}
+
+impl Digested {
+    /// Gives each seat an opening.
+    #[must_use]
+    pub fn seal(self, salts: &SaltKey) -> Sealed {
+        let (digest, content_hash) = (self.digest, self.output.content_hash());
+        let opening = |seat: Seat| Opening { digest, content_hash, salt: salts.salt(self.key, seat.number) };
+        let votes = self.seats.iter().map(|&seat| Vote { seat, opening: opening(seat) }).collect();
+        Sealed { key: self.key, votes }
+    }
+}
+
+/// A job's id as people read it: its first four bytes.
+#[must_use]
+pub fn short(job: B256) -> String {
+    hex::encode(&job[..4])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests {
+    use alloy::{primitives::Address, signers::local::PrivateKeySigner};
+    use oracle::spec::{Prompt, Solver};
+
+    use super::*;
+    use crate::pace::{Pace, Promises};
+
+    pub(crate) fn spec(side: u32, steps: u32) -> ImageSpec {
+        ImageSpec {
+            prompt: Prompt(vec![b'c', 0xff]),
+            negative_prompt: Prompt::default(),
+            width: side,
+            height: side,
+            steps,
+            solver: Solver::Ddim,
+            guidance: 7_500,
+            seed: B256::repeat_byte(9),
+        }
+    }
+
+    pub(crate) fn requested() -> Requested {
+        Requested { job: B256::repeat_byte(1), spec: spec(64, 4), fixed_seed: false }
+    }
+
+    pub(crate) fn drawn(seed: u8) -> Drawn {
+        let seats = vec![Seat { number: 70, member: 0 }, Seat { number: 3, member: 2 }];
+        requested().drawn(B256::repeat_byte(seed), seats, 100, 200)
+    }
+
+    pub(crate) fn salts() -> SaltKey {
+        SaltKey::new(&PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap(), 31_337, Address::ZERO)
+    }
+
+    pub(crate) fn sealed(drawn: Drawn, colour: u8) -> Sealed {
+        let promise = Promises::default().make(Pace { seconds: 0.0 }.estimate(&drawn.spec), 0, 100).unwrap();
+        let image = RgbImage::from_pixel(8, 8, image::Rgb([colour, 0, 0]));
+        drawn.accepted(promise).generated(image).digest().unwrap().seal(&salts())
+    }
+
+    #[test]
+    fn the_noise_depends_on_the_draw_unless_the_seed_is_fixed() {
+        let fixed = Requested { fixed_seed: true, ..requested() };
+
+        assert_ne!(drawn(2).noise_seed, drawn(3).noise_seed);
+        assert_eq!(fixed.drawn(B256::repeat_byte(2), Vec::new(), 0, 0).noise_seed, requested().spec.seed);
+    }
+
+    #[test]
+    fn every_seat_votes_with_the_same_picture_and_a_salt_of_its_own() {
+        let Sealed { votes, .. } = sealed(drawn(2), 200);
+        let [first, second] = votes.as_slice() else { panic!("two seats, {} votes", votes.len()) };
+
+        assert_eq!((first.seat.number, second.seat.number), (70, 3));
+        assert_eq!(first.opening.digest, second.opening.digest);
+        assert_eq!(first.opening.content_hash, second.opening.content_hash);
+        assert_ne!(first.opening.salt, second.opening.salt);
+    }
+
+    #[test]
+    fn the_same_work_done_again_has_the_same_opening() {
+        assert_eq!(sealed(drawn(2), 200), sealed(drawn(2), 200));
+        assert_ne!(sealed(drawn(2), 200).votes, sealed(drawn(3), 200).votes);
+    }
+
+    #[test]
+    fn a_short_id_is_four_bytes() {
+        assert_eq!(short(B256::repeat_byte(0xab)), "abababab");
+    }
+}

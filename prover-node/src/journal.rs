@@ -1,0 +1,559 @@
+//! The journal: what must survive a crash, in SQLite. Each function is one transaction, on disk when it returns.
+
+use std::path::{Path, PathBuf};
+
+use alloy::primitives::{Address, B256};
+use oracle::{commitment::Opening, digest::Digest, follower::Trail};
+use sqlx::{
+    FromRow, Row, SqlitePool,
+    migrate::MigrateError,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+
+use crate::{
+    job::{DrawKey, Drawn, Requested, Sealed, Seat, Vote},
+    pace::Pace,
+};
+
+/// The file's name in the data directory.
+pub const FILE: &str = "journal.sqlite";
+
+/// Whose journal it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// EIP-155.
+    pub chain_id: u64,
+    /// Hash of block 0: development chains share an id.
+    pub genesis: B256,
+    /// The `GenerationOracle`.
+    pub oracle: Address,
+    /// The key whose seats are served.
+    pub operator: Address,
+}
+
+/// Why there is nothing more to do in a draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The job is over.
+    Settled,
+    /// We said that we cannot make it.
+    Declined,
+    /// A window closed before we were done.
+    Missed,
+    /// The chain forgot this draw.
+    Reorganised,
+}
+
+/// Open jobs by how far they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenJobs {
+    /// Waiting for their draw.
+    pub requested: u64,
+    /// Ours to make.
+    pub drawn: u64,
+    /// Made: the opening is on disk, and the commitment may be on chain.
+    pub sealed: u64,
+}
+
+/// Why the journal could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Disk full, no permission, or damaged.
+    #[error("the journal {} cannot be used: {source}; check the disk's space and permissions", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// In SQLite's words.
+        source: sqlx::Error,
+    },
+    /// Made by a newer version, or not a journal.
+    #[error("the journal {} has another layout than this version's: {source}", path.display())]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        source: MigrateError,
+    },
+    /// It belongs to another operator or deployment.
+    #[error("{} is the journal of {found}, and this is {expected}: name another --data-dir", path.display())]
+    OtherOwner {
+        /// The file.
+        path: PathBuf,
+        /// In the journal.
+        found: Box<Owner>,
+        /// Of this process.
+        expected: Box<Owner>,
+    },
+    /// Nothing was written yet.
+    #[error("there is no journal {}: this node has not run yet", .0.display())]
+    Missing(PathBuf),
+}
+
+/// A handle to the journal; clones share it.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    path: PathBuf,
+    database: SqlitePool,
+}
+
+type Result<T> = std::result::Result<T, JournalError>;
+
+impl Journal {
+    /// Opens or makes the journal in `folder`, which must be locked.
+    pub async fn open(folder: &Path, owner: Owner) -> Result<Self> {
+        let journal = Self::connect(folder, |options| options.create_if_missing(true)).await?;
+        sqlx::migrate!()
+            .run(&journal.database)
+            .await
+            .map_err(|source| JournalError::Layout { path: journal.path.clone(), source })?;
+        journal.claim(owner).await?;
+        Ok(journal)
+    }
+
+    /// Opens the journal in `folder` for looking only; a node may be writing it.
+    pub async fn read(folder: &Path) -> Result<Self> {
+        if !folder.join(FILE).exists() {
+            return Err(JournalError::Missing(folder.join(FILE)));
+        }
+        Self::connect(folder, |options| options.read_only(true)).await
+    }
+
+    async fn connect(folder: &Path, how: fn(SqliteConnectOptions) -> SqliteConnectOptions) -> Result<Self> {
+        let path = folder.join(FILE);
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(how(options)).await;
+        let database = pool.map_err(|source| JournalError::Database { path: path.clone(), source })?;
+        Ok(Self { path, database })
+    }
+
+    async fn claim(&self, owner: Owner) -> Result<()> {
+        let claim = sqlx::query("INSERT OR IGNORE INTO owner VALUES (1, ?, ?, ?, ?)")
+            .bind(owner.chain_id.cast_signed())
+            .bind(owner.genesis.as_slice())
+            .bind(owner.oracle.as_slice())
+            .bind(owner.operator.as_slice());
+        self.run(claim).await?;
+        let select = sqlx::query_as("SELECT chain_id, genesis, oracle, operator FROM owner");
+        let found: Owner = self.check(select.fetch_one(&self.database).await)?;
+        match found == owner {
+            true => Ok(()),
+            false => {
+                let (found, expected) = (found.into(), owner.into());
+                Err(JournalError::OtherOwner { path: self.path.clone(), found, expected })
+            }
+        }
+    }
+
+    // -------------------------------------------------------------------------------------------------------- the chain
+
+    /// Where the chain has been followed to.
+    pub async fn trail(&self) -> Result<Option<Trail>> {
+        let select = sqlx::query_scalar("SELECT trail FROM trail");
+        let trail: Option<String> = self.check(select.fetch_optional(&self.database).await)?;
+        self.check(trail.map(|text| from_json(&text)).transpose())
+    }
+
+    /// To be called after the effects of everything before its end are stored.
+    pub async fn put_trail(&self, trail: &Trail) -> Result<()> {
+        let text = self.check(to_json(trail))?;
+        self.run(sqlx::query("INSERT OR REPLACE INTO trail VALUES (1, ?)").bind(text)).await
+    }
+
+    /// The URL that was announced last.
+    pub async fn announced(&self) -> Result<Option<String>> {
+        let select = sqlx::query_scalar("SELECT url FROM announced");
+        self.check(select.fetch_optional(&self.database).await)
+    }
+
+    /// The URL is on chain.
+    pub async fn put_announced(&self, url: &str) -> Result<()> {
+        self.run(sqlx::query("INSERT OR REPLACE INTO announced VALUES (1, ?)").bind(url)).await
+    }
+
+    // --------------------------------------------------------------------------------------------------------- the jobs
+
+    /// A job for our model was paid, and waits for its draw as far as we know.
+    pub async fn put_request(&self, request: &Requested) -> Result<()> {
+        let spec = self.check(to_json(&request.spec))?;
+        let insert = sqlx::query(
+            "INSERT INTO jobs (job, spec, fixed_seed) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET awaited = 1",
+        )
+        .bind(request.job.as_slice())
+        .bind(spec)
+        .bind(request.fixed_seed);
+        self.run(insert).await
+    }
+
+    /// The job, if it is for our model.
+    pub async fn request(&self, job: B256) -> Result<Option<Requested>> {
+        let select = sqlx::query_as("SELECT job, spec, fixed_seed FROM jobs WHERE job = ?").bind(job.as_slice());
+        self.check(select.fetch_optional(&self.database).await)
+    }
+
+    /// Jobs that wait for their draw.
+    pub async fn awaited(&self) -> Result<Vec<B256>> {
+        let select = sqlx::query("SELECT job FROM jobs WHERE awaited = 1 ORDER BY rowid");
+        let rows = self.check(select.fetch_all(&self.database).await)?;
+        self.check(rows.iter().map(|row| hash(row, "job")).collect())
+    }
+
+    /// The job was drawn, or never will be.
+    pub async fn stop_awaiting(&self, job: B256) -> Result<()> {
+        self.run(sqlx::query("UPDATE jobs SET awaited = 0 WHERE job = ?").bind(job.as_slice())).await
+    }
+
+    /// Seats of ours were drawn. Told again, it changes nothing.
+    pub async fn put_draw(&self, drawn: &Drawn) -> Result<()> {
+        let mut transaction = self.check(self.database.begin().await)?;
+        let DrawKey { job, seed } = drawn.key;
+        let insert = sqlx::query(
+            "INSERT OR IGNORE INTO draws (job, seed, commit_deadline, reveal_deadline) VALUES (?, ?, ?, ?)",
+        )
+        .bind(job.as_slice())
+        .bind(seed.as_slice())
+        .bind(drawn.commit_deadline.cast_signed())
+        .bind(drawn.reveal_deadline.cast_signed());
+        self.check(insert.execute(&mut *transaction).await)?;
+        for seat in &drawn.seats {
+            let insert = sqlx::query("INSERT OR IGNORE INTO seats (job, seed, seat, member) VALUES (?, ?, ?, ?)")
+                .bind(job.as_slice())
+                .bind(seed.as_slice())
+                .bind(seat.number)
+                .bind(seat.member);
+            self.check(insert.execute(&mut *transaction).await)?;
+        }
+        self.check(transaction.commit().await)
+    }
+
+    /// Draws in which there is something left to do, oldest first.
+    pub async fn open_draws(&self) -> Result<Vec<DrawKey>> {
+        let select = sqlx::query_as("SELECT job, seed FROM draws WHERE ending IS NULL ORDER BY rowid");
+        self.check(select.fetch_all(&self.database).await)
+    }
+
+    /// The draw, as it was stored.
+    pub async fn drawn(&self, key: DrawKey) -> Result<Option<Drawn>> {
+        let Some(request) = self.request(key.job).await? else { return Ok(None) };
+        let select = sqlx::query_as("SELECT commit_deadline, reveal_deadline FROM draws WHERE job = ? AND seed = ?");
+        let deadlines: Option<(i64, i64)> = self.check(bind(select, key).fetch_optional(&self.database).await)?;
+        let Some((commit, reveal)) = deadlines else { return Ok(None) };
+        let select = sqlx::query_as("SELECT seat, member FROM seats WHERE job = ? AND seed = ? ORDER BY member");
+        let seats = self.check(bind(select, key).fetch_all(&self.database).await)?;
+        Ok(Some(request.drawn(key.seed, seats, commit.cast_unsigned(), reveal.cast_unsigned())))
+    }
+
+    /// Stores every opening. Only then may a commitment be sent.
+    pub async fn put_sealed(&self, sealed: &Sealed) -> Result<()> {
+        let mut transaction = self.check(self.database.begin().await)?;
+        for vote in &sealed.votes {
+            let Opening { digest, content_hash, salt } = vote.opening;
+            let update = sqlx::query(
+                "UPDATE seats SET digest = ?, content_hash = ?, salt = ? WHERE job = ? AND seed = ? AND seat = ?",
+            )
+            .bind(digest.0.to_vec())
+            .bind(content_hash.as_slice())
+            .bind(salt.as_slice())
+            .bind(sealed.key.job.as_slice())
+            .bind(sealed.key.seed.as_slice())
+            .bind(vote.seat.number);
+            self.check(update.execute(&mut *transaction).await)?;
+        }
+        self.check(transaction.commit().await)
+    }
+
+    /// The openings of a draw, if they have been stored.
+    pub async fn sealed(&self, key: DrawKey) -> Result<Option<Sealed>> {
+        let select = sqlx::query_as(
+            "SELECT seat, member, digest, content_hash, salt FROM seats
+             WHERE job = ? AND seed = ? AND digest IS NOT NULL ORDER BY member",
+        );
+        let votes: Vec<Vote> = self.check(bind(select, key).fetch_all(&self.database).await)?;
+        Ok((!votes.is_empty()).then_some(Sealed { key, votes }))
+    }
+
+    /// There is nothing left to do in this draw.
+    pub async fn end(&self, key: DrawKey, ending: Ending) -> Result<()> {
+        let update = sqlx::query("UPDATE draws SET ending = ? WHERE job = ? AND seed = ?")
+            .bind(ending.name())
+            .bind(key.job.as_slice())
+            .bind(key.seed.as_slice());
+        self.run(update).await
+    }
+
+    /// How many jobs are open.
+    pub async fn open_jobs(&self) -> Result<OpenJobs> {
+        let count = async |query: &'static str| -> Result<u64> {
+            let count: i64 = self.check(sqlx::query_scalar(query).fetch_one(&self.database).await)?;
+            Ok(count.cast_unsigned())
+        };
+        let sealed = count(
+            "SELECT count(*) FROM draws WHERE ending IS NULL AND EXISTS (SELECT 1 FROM seats
+             WHERE seats.job = draws.job AND seats.seed = draws.seed AND digest IS NOT NULL)",
+        )
+        .await?;
+        let drawn = count("SELECT count(*) FROM draws WHERE ending IS NULL").await? - sealed;
+        let requested = count("SELECT count(*) FROM jobs WHERE awaited = 1").await?;
+        Ok(OpenJobs { requested, drawn, sealed })
+    }
+
+    // ------------------------------------------------------------------------------------------------- outputs and pace
+
+    /// The file may be shown from now on.
+    pub async fn publish(&self, content_hash: B256) -> Result<()> {
+        let insert = sqlx::query("INSERT OR IGNORE INTO outputs VALUES (?)").bind(content_hash.as_slice());
+        self.run(insert).await
+    }
+
+    /// Whether the file may be shown.
+    pub async fn is_published(&self, content_hash: B256) -> Result<bool> {
+        let select = sqlx::query_scalar("SELECT count(*) FROM outputs WHERE content_hash = ?");
+        let count: i64 = self.check(select.bind(content_hash.as_slice()).fetch_one(&self.database).await)?;
+        Ok(count > 0)
+    }
+
+    /// What was measured with these settings.
+    pub async fn pace(&self, settings: &str) -> Result<Option<Pace>> {
+        let select = sqlx::query_scalar("SELECT seconds FROM pace WHERE settings = ?").bind(settings);
+        let seconds: Option<f64> = self.check(select.fetch_optional(&self.database).await)?;
+        Ok(seconds.map(|seconds| Pace { seconds }))
+    }
+
+    /// Stores a measurement.
+    pub async fn put_pace(&self, settings: &str, pace: Pace) -> Result<()> {
+        let insert = sqlx::query("INSERT OR REPLACE INTO pace VALUES (?, ?)").bind(settings).bind(pace.seconds);
+        self.run(insert).await
+    }
+
+    async fn run(&self, query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>) -> Result<()> {
+        self.check(query.execute(&self.database).await).map(|_| ())
+    }
+
+    fn check<T>(&self, result: sqlx::Result<T>) -> Result<T> {
+        result.map_err(|source| JournalError::Database { path: self.path.clone(), source })
+    }
+}
+
+impl Ending {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Settled => "settled",
+            Self::Declined => "declined",
+            Self::Missed => "missed",
+            Self::Reorganised => "reorganised",
+        }
+    }
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { chain_id, genesis, oracle, operator } = self;
+        let genesis = alloy::hex::encode(&genesis[..4]);
+        write!(f, "operator {operator} on chain {chain_id} (genesis {genesis}, oracle {oracle})")
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Owner {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            chain_id: row.try_get::<i64, _>("chain_id")?.cast_unsigned(),
+            genesis: hash(row, "genesis")?,
+            oracle: address(row, "oracle")?,
+            operator: address(row, "operator")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for DrawKey {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self { job: hash(row, "job")?, seed: hash(row, "seed")? })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Requested {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let spec = from_json(row.try_get("spec")?)?;
+        Ok(Self { job: hash(row, "job")?, spec, fixed_seed: row.try_get("fixed_seed")? })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Seat {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self { number: row.try_get("seat")?, member: row.try_get("member")? })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Vote {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let digest = Digest::from(hash(row, "digest")?);
+        let opening = Opening { digest, content_hash: hash(row, "content_hash")?, salt: hash(row, "salt")? };
+        Ok(Self { seat: Seat::from_row(row)?, opening })
+    }
+}
+
+type QueryAs<'q, T> = sqlx::query::QueryAs<'q, sqlx::Sqlite, T, sqlx::sqlite::SqliteArguments>;
+
+fn bind<T>(query: QueryAs<'_, T>, key: DrawKey) -> QueryAs<'_, T> {
+    query.bind(key.job.to_vec()).bind(key.seed.to_vec())
+}
+
+fn hash(row: &SqliteRow, column: &str) -> sqlx::Result<B256> {
+    B256::try_from(row.try_get::<&[u8], _>(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+fn address(row: &SqliteRow, column: &str) -> sqlx::Result<Address> {
+    Address::try_from(row.try_get::<&[u8], _>(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> sqlx::Result<T> {
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> sqlx::Result<String> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::job::tests::{drawn, requested, sealed};
+
+    fn owner() -> Owner {
+        Owner { chain_id: 31_337, genesis: B256::repeat_byte(5), oracle: Address::ZERO, operator: Address::ZERO }
+    }
+
+    async fn open(folder: &TempDir) -> Journal {
+        Journal::open(folder.path(), owner()).await.unwrap()
+    }
+
+    /// As after a crash: what is in the process is lost, what is on disk is not.
+    async fn reopen(folder: &TempDir, journal: Journal) -> Journal {
+        journal.database.close().await;
+        open(folder).await
+    }
+
+    #[tokio::test]
+    async fn a_draw_survives_with_its_spec_and_seats() {
+        let folder = TempDir::new().unwrap();
+        let journal = open(&folder).await;
+        journal.put_request(&requested()).await.unwrap();
+        journal.put_draw(&drawn(2)).await.unwrap();
+        let journal = reopen(&folder, journal).await;
+
+        assert_eq!(journal.request(requested().job).await.unwrap(), Some(requested()));
+        assert_eq!(journal.open_draws().await.unwrap(), [drawn(2).key]);
+        assert_eq!(journal.drawn(drawn(2).key).await.unwrap(), Some(drawn(2)));
+        assert_eq!(journal.drawn(drawn(3).key).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_was_sealed_before_a_crash_can_be_opened_after_it() {
+        let folder = TempDir::new().unwrap();
+        let journal = open(&folder).await;
+        journal.put_request(&requested()).await.unwrap();
+        journal.put_draw(&drawn(2)).await.unwrap();
+        assert_eq!(journal.sealed(drawn(2).key).await.unwrap(), None);
+        let votes = sealed(drawn(2), 200);
+        journal.put_sealed(&votes).await.unwrap();
+        let journal = reopen(&folder, journal).await;
+
+        assert_eq!(journal.sealed(drawn(2).key).await.unwrap(), Some(votes));
+        assert_eq!(journal.open_jobs().await.unwrap(), OpenJobs { requested: 1, drawn: 0, sealed: 1 });
+    }
+
+    #[tokio::test]
+    async fn events_told_again_change_nothing() {
+        let folder = TempDir::new().unwrap();
+        let journal = open(&folder).await;
+        journal.put_request(&requested()).await.unwrap();
+        journal.put_draw(&drawn(2)).await.unwrap();
+        let votes = sealed(drawn(2), 200);
+        journal.put_sealed(&votes).await.unwrap();
+
+        journal.put_request(&requested()).await.unwrap();
+        journal.put_draw(&drawn(2)).await.unwrap();
+        assert_eq!(journal.sealed(drawn(2).key).await.unwrap(), Some(votes));
+        journal.end(drawn(2).key, Ending::Settled).await.unwrap();
+        journal.put_draw(&drawn(2)).await.unwrap();
+        assert!(journal.open_draws().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn another_draw_of_the_same_job_is_other_work() {
+        let folder = TempDir::new().unwrap();
+        let journal = open(&folder).await;
+        journal.put_request(&requested()).await.unwrap();
+        journal.put_draw(&drawn(2)).await.unwrap();
+        journal.put_sealed(&sealed(drawn(2), 200)).await.unwrap();
+        journal.put_draw(&drawn(3)).await.unwrap();
+
+        assert_eq!(journal.sealed(drawn(3).key).await.unwrap(), None);
+        assert_eq!(journal.open_draws().await.unwrap(), [drawn(2).key, drawn(3).key]);
+    }
+
+    #[tokio::test]
+    async fn a_job_is_awaited_until_it_is_drawn_and_again_if_the_chain_tells_of_it_again() {
+        let folder = TempDir::new().unwrap();
+        let journal = open(&folder).await;
+        journal.put_request(&requested()).await.unwrap();
+        assert_eq!(journal.awaited().await.unwrap(), [requested().job]);
+        journal.stop_awaiting(requested().job).await.unwrap();
+        assert!(journal.awaited().await.unwrap().is_empty());
+        journal.put_request(&requested()).await.unwrap();
+        assert_eq!(journal.awaited().await.unwrap(), [requested().job]);
+    }
+
+    #[tokio::test]
+    async fn trail_url_pace_and_published_outputs_survive() {
+        let folder = TempDir::new().unwrap();
+        let journal = open(&folder).await;
+        assert!(journal.trail().await.unwrap().is_none());
+        journal.put_trail(&Trail::from_block(17)).await.unwrap();
+        journal.put_announced("http://a").await.unwrap();
+        journal.put_announced("http://b").await.unwrap();
+        journal.put_pace("m f32", Pace { seconds: 1.5 }).await.unwrap();
+        journal.publish(B256::repeat_byte(4)).await.unwrap();
+        let journal = reopen(&folder, journal).await;
+
+        assert_eq!(journal.trail().await.unwrap(), Some(Trail::from_block(17)));
+        assert_eq!(journal.announced().await.unwrap().as_deref(), Some("http://b"));
+        assert_eq!(journal.pace("m f32").await.unwrap(), Some(Pace { seconds: 1.5 }));
+        assert_eq!(journal.pace("m f16").await.unwrap(), None);
+        assert!(journal.is_published(B256::repeat_byte(4)).await.unwrap());
+        assert!(!journal.is_published(B256::repeat_byte(5)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_journal_is_never_used_for_another_operator_or_chain() {
+        let folder = TempDir::new().unwrap();
+        open(&folder).await.database.close().await;
+        let other = Owner { genesis: B256::repeat_byte(6), ..owner() };
+
+        assert!(matches!(Journal::open(folder.path(), other).await, Err(JournalError::OtherOwner { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_reader_looks_while_a_node_writes_and_changes_nothing() {
+        let folder = TempDir::new().unwrap();
+        assert!(matches!(Journal::read(folder.path()).await, Err(JournalError::Missing(_))));
+        let journal = open(&folder).await;
+        journal.put_request(&requested()).await.unwrap();
+
+        let reader = Journal::read(folder.path()).await.unwrap();
+        assert_eq!(reader.open_jobs().await.unwrap(), OpenJobs { requested: 1, ..OpenJobs::default() });
+        assert!(reader.publish(B256::ZERO).await.is_err());
+    }
+}

@@ -1,0 +1,27 @@
+//! The prover node: a staked verifier of Quorate.
+//!
+//! [`node`] is the whole pipeline on one page; [`job`] has a type for each of its stages. [`journal`] keeps what must
+//! survive a crash, [`wallet`] owns the key, [`inference`] the model, [`server`] gives out what was revealed.
+
+pub mod commands;
+pub mod config;
+pub mod data_dir;
+mod draw;
+pub mod error;
+pub mod heads;
+pub mod inference;
+pub mod job;
+pub mod journal;
+pub mod look;
+pub mod node;
+pub mod output;
+pub mod pace;
+pub mod pool;
+pub mod salt;
+pub mod server;
+mod service;
+pub mod stop;
+pub mod wallet;
+
+/// The round that jobs are decided in.
+pub const ROUND: u64 = 1;

@@ -1,0 +1,365 @@
+//! The node: one job, start to end.
+//!
+//!     event -> Drawn -> Accepted -> Generated -> Digested -> Sealed -> Committed -> Revealed -> settled
+//!
+//! It may die on any line. On the next start, as after any failure, a draw is answered again from what the journal and
+//! the chain say, and every step first looks whether it has been done.
+
+use std::time::Instant;
+
+use alloy::primitives::{Address, B256, U256};
+use oracle::{
+    chain::{
+        Chain, ChainTime,
+        IGenerationOracle::{self, Outcome, Phase, Step},
+    },
+    commitment::commitment_of,
+    digest::{Digest, ToleranceProfile},
+    follower::{Event, OracleEvent},
+};
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::{
+    ROUND,
+    error::{StepError, Unable},
+    inference::Inference,
+    job::{Accepted, Committed, DrawKey, Drawn, Generated, Requested, Revealed, Sealed, Vote, short},
+    journal::{Ending, Journal},
+    look::Look,
+    output::OutputStore,
+    pace::{Pace, Promises, in_time},
+    salt::SaltKey,
+    wallet::{Call, Wallet},
+};
+
+pub use crate::service::run;
+
+/// Blocks that the next in line waits for the one before it to send what anyone may send.
+pub(crate) const TURN: u64 = 2;
+
+/// One operator at work for one model.
+pub struct Node {
+    pub(crate) chain: Chain,
+    pub(crate) operator: Address,
+    pub(crate) model: B256,
+    pub(crate) profile: ToleranceProfile,
+    /// Blocks on top of another before it counts.
+    pub(crate) confirmations: u64,
+    pub(crate) heads: watch::Receiver<ChainTime>,
+    pub(crate) journal: Journal,
+    pub(crate) wallet: Wallet,
+    pub(crate) outputs: OutputStore,
+    pub(crate) salts: SaltKey,
+    pub(crate) inference: Inference,
+    /// Held while the model works.
+    pub(crate) pace: Mutex<Pace>,
+    /// Under which the pace is remembered.
+    pub(crate) settings: String,
+    pub(crate) promises: Promises,
+    pub(crate) draining: CancellationToken,
+}
+
+impl Node {
+    // ------------------------------------------------------------------------------------------------------- the events
+
+    /// Notes what an event means for us. Told again, it changes nothing.
+    pub(crate) async fn take_in(&self, event: Event) -> Result<(), StepError> {
+        match event {
+            Event::Oracle(OracleEvent::Requested(event)) if event.modelId == self.model => {
+                info!(job = short(event.jobId), "requested");
+                let (spec, fixed_seed) = ((&event.spec).into(), event.terms.fixedSeed);
+                Ok(self.journal.put_request(&Requested { job: event.jobId, spec, fixed_seed }).await?)
+            }
+            Event::Oracle(OracleEvent::Drawn(event)) => {
+                let Some(request) = self.journal.request(event.jobId).await? else { return Ok(()) };
+                // If the chain has just moved to another fork, the follower is about to go back, and tells again.
+                let look = self.look_at(DrawKey { job: event.jobId, seed: event.drawSeed }).await?;
+                let seats = look.undecided(self.operator);
+                self.take_on(request.drawn(event.drawSeed, seats, event.commitDeadline, event.revealDeadline)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn take_on(&self, drawn: Drawn) -> Result<(), StepError> {
+        let seats: Vec<_> = drawn.seats.iter().map(|seat| seat.number).collect();
+        if seats.is_empty() {
+            debug!(job = short(drawn.key.job), "drawn, without us");
+            return Ok(());
+        }
+        info!(job = short(drawn.key.job), ?seats, "drawn");
+        Ok(self.journal.put_draw(&drawn).await?)
+    }
+
+    // ------------------------------------------------------------------------------------------------------- the stages
+
+    /// One drawn job, start to end.
+    pub(crate) async fn answer(&self, draw: DrawKey) -> Result<(), StepError> {
+        let sealed = match self.journal.sealed(draw).await? {
+            Some(sealed) => sealed,
+            None => self.make(draw).await?,
+        };
+        let committed = self.commit(sealed).await?;
+        let revealed = self.reveal(committed).await?;
+        self.settle(revealed).await
+    }
+
+    async fn make(&self, draw: DrawKey) -> Result<Sealed, StepError> {
+        let Some(drawn) = self.journal.drawn(draw).await? else { return Err(StepError::Over(Ending::Reorganised)) };
+        let accepted = self.accept(drawn).await?;
+        let generated = self.generate(accepted).await?;
+        let digested = generated.digest().map_err(Unable::from)?;
+        self.outputs.put(&digested.output).map_err(Unable::Store)?;
+        let sealed = digested.seal(&self.salts);
+
+        // On disk before on the wire: after a crash we can still open what we committed.
+        self.journal.put_sealed(&sealed).await.map_err(Unable::Seal)?;
+        Ok(sealed)
+    }
+
+    /// Sets the model's time aside, if there is enough of it.
+    async fn accept(&self, drawn: Drawn) -> Result<Accepted, StepError> {
+        let look = self.look_at(drawn.key).await?;
+        if look.job.phase != Phase::Commit {
+            return Err(StepError::Over(Ending::Missed));
+        }
+        let seats = look.undecided(self.operator);
+        if seats.is_empty() {
+            return Err(StepError::Over(Ending::Declined));
+        }
+
+        let needed =
+            self.journal.pace(&self.settings).await?.map_or_else(Default::default, |pace| pace.estimate(&drawn.spec));
+        let (now, deadline) = (self.now().time, drawn.commit_deadline);
+        let promise = self.promises.make(needed, now, deadline);
+        let promise = promise.ok_or(Unable::NoTime { needed, left: deadline.saturating_sub(now) })?;
+        Ok(Drawn { seats, ..drawn }.accepted(promise))
+    }
+
+    async fn generate(&self, job: Accepted) -> Result<Generated, StepError> {
+        let mut pace = self.pace.lock().await;
+        let look = self.look_at(job.key).await?;
+        let (now, deadline) = (self.now().time, look.job.commitDeadline);
+        let needed = pace.estimate(&job.spec);
+        if !in_time(needed, now, deadline) {
+            return Err(Unable::NoTime { needed, left: deadline.saturating_sub(now) }.into());
+        }
+
+        let began = Instant::now();
+        let id = short(job.key.job);
+        let progress = |at: crate::inference::Progress| debug!(job = id, step = at.step, of = at.steps, "generating");
+        let image = self.inference.generate(job.spec.clone(), job.noise_seed, progress).await.map_err(Unable::from)?;
+        let took = began.elapsed();
+
+        info!(job = id, seconds = format!("{:.1}", took.as_secs_f64()), "picture made");
+        *pace = pace.and(Pace::measured(&job.spec, took));
+        if let Err(error) = self.journal.put_pace(&self.settings, *pace).await {
+            warn!(%error, "the model's pace was not noted");
+        }
+        Ok(job.generated(image))
+    }
+
+    async fn commit(&self, sealed: Sealed) -> Result<Committed, StepError> {
+        let Sealed { key, votes } = sealed;
+        let mut committed = Vec::new();
+        for vote in votes {
+            let look = self.look_at(key).await?;
+            if self.stands(&look, key, &vote, Step::Committed) {
+                committed.push(vote);
+            } else if look.undecided(self.operator).contains(&vote.seat) && look.job.phase == Phase::Commit {
+                self.send_commit(key, &vote).await?;
+                committed.push(vote);
+            } else {
+                warn!(job = short(key.job), seat = vote.seat.number, "too late to commit");
+            }
+        }
+        match committed.is_empty() {
+            true => Err(StepError::Over(Ending::Missed)),
+            false => Ok(Committed { key, votes: committed }),
+        }
+    }
+
+    async fn reveal(&self, committed: Committed) -> Result<Revealed, StepError> {
+        let Committed { key, votes } = committed;
+        // A reveal that a reorganisation sets free could be copied by whose commitment it also removed.
+        self.confirmed(key, &votes, Step::Committed, |look| look.job.phase != Phase::Commit).await?;
+        let mut revealed = Vec::new();
+        for vote in votes {
+            let look = self.look_at(key).await?;
+            if self.stands(&look, key, &vote, Step::Revealed) {
+                revealed.push(vote);
+            } else if look.job.phase == Phase::Reveal {
+                self.send_reveal(key, &vote).await?;
+                revealed.push(vote);
+            } else {
+                warn!(job = short(key.job), seat = vote.seat.number, "too late to reveal: the bond is lost");
+            }
+        }
+        if revealed.is_empty() {
+            return Err(StepError::Over(Ending::Missed));
+        }
+
+        // Nothing is shown before its reveal is as deep as the operator asked for.
+        self.confirmed(key, &revealed, Step::Revealed, |_| true).await?;
+        for vote in &revealed {
+            self.journal.publish(vote.opening.content_hash).await?;
+        }
+        Ok(Revealed { key, votes: revealed })
+    }
+
+    /// Sees to it that the job is settled. Anyone may: those who revealed take turns.
+    async fn settle(&self, revealed: Revealed) -> Result<(), StepError> {
+        let Revealed { key, votes } = revealed;
+        let mut turn = None;
+        loop {
+            let now = self.now();
+            let look = self.look_at(key).await?;
+            if look.job.phase == Phase::Settle {
+                let place = look.place_among_revealed(self.operator).unwrap_or(0);
+                if now.block >= *turn.get_or_insert(now.block + place * TURN) {
+                    self.send(&IGenerationOracle::settleCall { jobId: key.job }).await?;
+                    info!(job = short(key.job), "settled");
+                }
+            }
+            let confirmed = self.look_deep(key.job).await?;
+            if confirmed.job.phase == Phase::Closed {
+                self.log_verdict(&confirmed, key, &votes);
+                return Ok(());
+            }
+            if self.draining.is_cancelled() {
+                return Err(StepError::Stopping);
+            }
+            self.block_after(now).await;
+        }
+    }
+
+    /// Says openly that we cannot make it, with those of our seats that have not voted.
+    pub(crate) async fn decline(&self, draw: DrawKey, reason: &StepError) -> Result<(), StepError> {
+        let look = self.look_at(draw).await?;
+        if look.job.phase != Phase::Commit {
+            return Ok(());
+        }
+        for seat in look.undecided(self.operator) {
+            self.send(&IGenerationOracle::declineCall { jobId: draw.job, member: U256::from(seat.member) }).await?;
+            warn!(job = short(draw.job), seat = seat.number, %reason, "declined");
+        }
+        Ok(())
+    }
+
+    // ------------------------------------------------------------------------------------------------- the transactions
+
+    async fn send_commit(&self, key: DrawKey, vote: &Vote) -> Result<(), StepError> {
+        let call = IGenerationOracle::commitCall {
+            jobId: key.job,
+            member: U256::from(vote.seat.member),
+            drawSeed: key.seed,
+            commitment: self.commitment(key, vote),
+        };
+        self.send(&call).await?;
+        info!(job = short(key.job), seat = vote.seat.number, "committed");
+        Ok(())
+    }
+
+    async fn send_reveal(&self, key: DrawKey, vote: &Vote) -> Result<(), StepError> {
+        let call = IGenerationOracle::revealCall {
+            jobId: key.job,
+            member: U256::from(vote.seat.member),
+            digest: vote.opening.digest.into(),
+            contentHash: vote.opening.content_hash,
+            salt: vote.opening.salt,
+        };
+        self.send(&call).await?;
+        info!(job = short(key.job), seat = vote.seat.number, digest = %vote.opening.digest, "revealed");
+        Ok(())
+    }
+
+    /// Sends a call to the oracle and waits until it is mined and in sight.
+    pub(crate) async fn send(&self, call: &impl alloy::sol_types::SolCall) -> Result<(), StepError> {
+        let receipt = self.wallet.send(Call::new(self.chain.deployment.generation_oracle, call)).await?;
+        let block = receipt.block_number.unwrap_or_default();
+        let _ = self.heads.clone().wait_for(|head| head.block >= block).await;
+        Ok(())
+    }
+
+    fn commitment(&self, key: DrawKey, vote: &Vote) -> B256 {
+        let deployment = self.chain.deployment;
+        let (chain, oracle) = (deployment.chain_id, deployment.generation_oracle);
+        commitment_of(chain, oracle, key.job, ROUND, vote.seat.number, &vote.opening)
+    }
+
+    // --------------------------------------------------------------------------------------------------------- the looks
+
+    /// The newest block seen: the only clock.
+    pub(crate) fn now(&self) -> ChainTime {
+        *self.heads.borrow()
+    }
+
+    /// Waits for another newest block than `seen`.
+    pub(crate) async fn block_after(&self, seen: ChainTime) {
+        let _ = self.heads.clone().wait_for(|head| *head != seen).await;
+    }
+
+    /// The job at the newest block.
+    pub(crate) async fn look(&self, job: B256) -> Result<Look, StepError> {
+        Ok(Look::at(&self.chain, job, self.now().block).await?)
+    }
+
+    /// The job as deep in the chain as it takes to count.
+    pub(crate) async fn look_deep(&self, job: B256) -> Result<Look, StepError> {
+        Ok(Look::at(&self.chain, job, self.now().block.saturating_sub(self.confirmations)).await?)
+    }
+
+    /// The job at the newest block, if it is still drawn as we know it.
+    async fn look_at(&self, draw: DrawKey) -> Result<Look, StepError> {
+        let look = self.look(draw.job).await?;
+        match look.is_of(draw) {
+            true => Ok(look),
+            false => Err(StepError::OtherDraw),
+        }
+    }
+
+    /// Waits until deep in the chain our votes are as far as `step` and the rest is as `wanted`. If meanwhile they fall
+    /// out of the newest block, they must be sent again.
+    async fn confirmed(
+        &self,
+        key: DrawKey,
+        votes: &[Vote],
+        step: Step,
+        wanted: impl Fn(&Look) -> bool,
+    ) -> Result<(), StepError> {
+        loop {
+            let now = self.now();
+            let look = self.look_at(key).await?;
+            if let Some(lost) = votes.iter().find(|vote| !self.stands(&look, key, vote, step)) {
+                return Err(StepError::VoteLost(lost.seat.number));
+            }
+            let deep = self.look_deep(key.job).await?;
+            if votes.iter().all(|vote| self.stands(&deep, key, vote, step)) && wanted(&deep) {
+                return Ok(());
+            }
+            self.block_after(now).await;
+        }
+    }
+
+    /// Whether exactly this vote is on chain, and as far as `step`.
+    fn stands(&self, look: &Look, key: DrawKey, vote: &Vote, step: Step) -> bool {
+        look.vote(vote.seat).is_some_and(|cast| match cast.step {
+            Step::Committed => step == Step::Committed && cast.value == self.commitment(key, vote),
+            Step::Revealed => cast.value == B256::from(vote.opening.digest),
+            _ => false,
+        })
+    }
+
+    fn log_verdict(&self, look: &Look, key: DrawKey, votes: &[Vote]) {
+        let job = short(key.job);
+        match (look.job.outcome, votes.first()) {
+            (Outcome::Accepted, Some(vote)) => {
+                let zone = self.profile.zone(&Digest::from(look.job.digest), &vote.opening.digest);
+                info!(job, ?zone, "accepted");
+            }
+            _ => info!(job, "unresolved"),
+        }
+    }
+}

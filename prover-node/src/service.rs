@@ -1,0 +1,301 @@
+//! The node's life: set up, follow the chain, give each job a task, and in the end let what was taken be revealed.
+
+use std::{collections::HashSet, sync::Arc, time::Instant};
+
+use alloy::{primitives::B256, providers::DynProvider};
+use oracle::{
+    chain::{ChainError, IVerifierStakes},
+    follower::{Advance, Follower, Trail},
+    spec::ImageSpec,
+};
+use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{debug, info, warn};
+
+use crate::{
+    config::Config,
+    data_dir::DataDir,
+    error::{NodeError, StepError},
+    heads::watch_heads,
+    inference::{Generator, Inference, InferenceError},
+    job::{DrawKey, short},
+    journal::{Ending, Journal, Owner},
+    node::Node,
+    output::OutputStore,
+    pace::{Pace, Promises},
+    salt::SaltKey,
+    server::{Shelf, serve},
+    stop::Stop,
+    wallet::{Call, Wallet},
+};
+
+/// Something that is being seen to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Task {
+    /// That the chain says where our outputs are.
+    Announce(String),
+    /// That a job is drawn.
+    Draw(B256),
+    /// That a draw of ours is answered.
+    Answer(DrawKey),
+}
+
+/// All that is being seen to, each thing once.
+#[derive(Default)]
+struct Crew {
+    busy: HashSet<Task>,
+    tasks: JoinSet<(Task, Result<(), NodeError>)>,
+}
+
+/// Runs a node until it is told to stop, or cannot go on.
+pub async fn run(config: Config, generator: impl Generator, stop: Stop) -> Result<(), NodeError> {
+    let mut crew = Crew::default();
+    let ended = tokio::select! {
+        ended = live(config, generator, &stop, &mut crew) => Some(ended),
+        () = stop.now.cancelled() => None,
+    };
+    ended.unwrap_or_else(|| Err(NodeError::Interrupted { open: crew.jobs() }))
+}
+
+async fn live(config: Config, generator: impl Generator, stop: &Stop, crew: &mut Crew) -> Result<(), NodeError> {
+    let address = config.listen;
+    let listener = TcpListener::bind(address).await.map_err(|source| NodeError::Listen { address, source })?;
+    let bound = listener.local_addr().map_err(|source| NodeError::Listen { address, source })?;
+    let url = config.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
+
+    // The data directory is ours to the end.
+    let (node, _data_dir) = set_up(config, generator, stop).await?;
+    let shelf = Shelf { journal: node.journal.clone(), outputs: node.outputs.clone(), heads: node.heads.clone() };
+    let _server = AbortOnDropHandle::new(tokio::spawn(serve(listener, shelf)));
+    info!(at = %bound, url, "serving outputs");
+    crew.take(&node, Task::Announce(url));
+
+    let ended = work(&node, stop, crew).await;
+    stop.drain.cancel();
+    info!(jobs = crew.jobs(), "taking no new jobs; finishing what was taken");
+    while crew.one_done().await.is_some() {}
+    ended
+}
+
+/// Follows the chain, and gives everything that is open a task, whether it was opened just now or before a restart.
+async fn work(node: &Arc<Node>, stop: &Stop, crew: &mut Crew) -> Result<(), NodeError> {
+    let mut follower = follower(node).await?;
+    let mut complaint = Complaint::default();
+    while !stop.drain.is_cancelled() {
+        let now = node.now();
+        match catch_up(node, &mut follower).await {
+            Ok(()) => crew.take_open(node).await.unwrap_or_else(|error| complaint.say(&error.into())),
+            Err(error) => complaint.say(&error),
+        }
+        tokio::select! {
+            () = node.block_after(now) => {}
+            () = stop.drain.cancelled() => {}
+            Some(ended) = crew.one_done() => ended?,
+        }
+    }
+    Ok(())
+}
+
+/// Takes in what is newly confirmed. Effects first, trail last: killed in between, the same events come again.
+async fn catch_up(node: &Node, follower: &mut Follower<DynProvider>) -> Result<(), StepError> {
+    loop {
+        match follower.advance().await? {
+            Advance::Idle => return Ok(()),
+            Advance::Reorged { back_to } => info!(block = back_to.number, "the chain was reorganised; going back"),
+            Advance::Confirmed { events, next } => {
+                for happened in events {
+                    node.take_in(happened.event).await?;
+                }
+                follower.move_to(next);
+                node.journal.put_trail(follower.trail()).await?;
+            }
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------- the set-up
+
+async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Result<(Arc<Node>, DataDir), NodeError> {
+    let Config { chain, signer, data_dir, genesis, model, .. } = config;
+    let (chain_id, oracle) = (chain.deployment.chain_id, chain.deployment.generation_oracle);
+    let operator = signer.address();
+    let journal = Journal::open(data_dir.path(), Owner { chain_id, genesis, oracle, operator }).await?;
+    let outputs = OutputStore::open(data_dir.outputs()).map_err(NodeError::Outputs)?;
+    let inference = Inference::spawn(generator).map_err(NodeError::Thread)?;
+    let settings = format!("{} {:?}", model.id, config.settings);
+    let pace = match journal.pace(&settings).await? {
+        Some(pace) => pace,
+        None => first_pace(&inference, &config.trial).await?,
+    };
+    journal.put_pace(&settings, pace).await?;
+
+    let heads = watch_heads(chain.clone(), chain.now().await?);
+    let node = Node {
+        operator,
+        model: model.id,
+        profile: (&model.model.profile).into(),
+        confirmations: config.confirmations,
+        salts: SaltKey::new(&signer, chain_id, oracle),
+        wallet: Wallet::spawn(chain.provider.clone(), chain_id, signer, heads.clone()),
+        heads,
+        journal,
+        outputs,
+        inference,
+        pace: Mutex::new(pace),
+        settings,
+        promises: Promises::default(),
+        draining: stop.drain.clone(),
+        chain,
+    };
+    Ok((Arc::new(node), data_dir))
+}
+
+/// Makes a picture for nobody, to see that the model works and how long it takes here.
+async fn first_pace(inference: &Inference, trial: &ImageSpec) -> Result<Pace, InferenceError> {
+    let began = Instant::now();
+    inference.generate(trial.clone(), B256::ZERO, |_| {}).await?;
+    let took = began.elapsed();
+    info!(
+        seconds = format!("{:.1}", took.as_secs_f64()),
+        steps = trial.steps,
+        "the model works; picture made on trial"
+    );
+    Ok(Pace::measured(trial, took))
+}
+
+/// From where the journal ends, or from before any job that can still be open: a block takes at least a second.
+async fn follower(node: &Node) -> Result<Follower<DynProvider>, NodeError> {
+    let trail = match node.journal.trail().await? {
+        Some(trail) => trail,
+        None => {
+            let windows = node.chain.oracle().windows().call().await.map_err(ChainError::from)?;
+            let longest = [windows.drawWindow, windows.commitWindow, windows.revealWindow].map(u64::from).iter().sum();
+            Trail::from_block(node.now().block.saturating_sub(longest).max(node.chain.deployment.block))
+        }
+    };
+    Ok(Follower::new(node.chain.provider.clone(), node.chain.deployment, node.confirmations, trail))
+}
+
+// ----------------------------------------------------------------------------------------------------------- the tasks
+
+impl Crew {
+    /// Jobs that are being seen to.
+    fn jobs(&self) -> usize {
+        self.busy.iter().filter(|task| matches!(task, Task::Answer(_))).count()
+    }
+
+    async fn take_open(&mut self, node: &Arc<Node>) -> Result<(), crate::journal::JournalError> {
+        for job in node.journal.awaited().await? {
+            self.take(node, Task::Draw(job));
+        }
+        for draw in node.journal.open_draws().await? {
+            self.take(node, Task::Answer(draw));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, node: &Arc<Node>, task: Task) {
+        if self.busy.insert(task.clone()) {
+            let node = Arc::clone(node);
+            self.tasks.spawn(async move {
+                let ended = see_to(&node, &task).await;
+                (task, ended)
+            });
+        }
+    }
+
+    /// Waits for one to end; none if there is none.
+    async fn one_done(&mut self) -> Option<Result<(), NodeError>> {
+        let (task, ended) = match self.tasks.join_next().await? {
+            Ok(done) => done,
+            // Nobody aborts tasks: this one has panicked.
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        self.busy.remove(&task);
+        Some(ended)
+    }
+}
+
+/// Tries until it is done, or there is no point any more.
+async fn see_to(node: &Node, task: &Task) -> Result<(), NodeError> {
+    let mut complaint = Complaint::default();
+    loop {
+        let now = node.now();
+        let tried = match task {
+            Task::Announce(url) => node.announce(url).await,
+            Task::Draw(job) => node.see_drawn(*job).await,
+            Task::Answer(draw) => node.pursue(*draw).await,
+        };
+        match tried {
+            Ok(()) | Err(StepError::Stopping) => return Ok(()),
+            Err(error) if error.is_fatal() => return Err(NodeError::ModelStopped),
+            Err(error) => complaint.about(task, &error),
+        }
+        node.block_after(now).await;
+    }
+}
+
+impl Node {
+    /// Answers a draw, and notes how it ended if it has ended.
+    async fn pursue(&self, draw: DrawKey) -> Result<(), StepError> {
+        let ending = match self.answer(draw).await {
+            Ok(()) => Ending::Settled,
+            Err(StepError::Over(ending)) => ending,
+            Err(StepError::OtherDraw) if self.is_past(draw).await? => Ending::Reorganised,
+            Err(error @ StepError::Unable(_)) => {
+                self.decline(draw, &error).await?;
+                self.journal.end(draw, Ending::Declined).await?;
+                return if error.is_fatal() { Err(error) } else { Ok(()) };
+            }
+            Err(error) => return Err(error),
+        };
+        debug!(job = short(draw.job), %ending, "nothing left to do");
+        Ok(self.journal.end(draw, ending).await?)
+    }
+
+    async fn is_past(&self, draw: DrawKey) -> Result<bool, StepError> {
+        let drawn = self.journal.drawn(draw).await?;
+        Ok(drawn.is_none_or(|drawn| self.now().time >= drawn.reveal_deadline))
+    }
+
+    /// Says on chain where our outputs are, if that has changed.
+    async fn announce(&self, url: &str) -> Result<(), StepError> {
+        if self.draining.is_cancelled() || self.journal.announced().await?.as_deref() == Some(url) {
+            return Ok(());
+        }
+        let call = IVerifierStakes::announceCall { url: url.to_owned() };
+        self.wallet.send(Call::new(self.chain.deployment.verifier_stakes, &call)).await?;
+        info!(url, "announced");
+        Ok(self.journal.put_announced(url).await?)
+    }
+}
+
+/// Says what is wrong, once, however often it is tried.
+#[derive(Default)]
+struct Complaint {
+    said: Option<String>,
+}
+
+impl Complaint {
+    fn about(&mut self, task: &Task, error: &StepError) {
+        let job = match task {
+            Task::Announce(_) => return self.say(error),
+            Task::Draw(job) => *job,
+            Task::Answer(draw) => draw.job,
+        };
+        if self.is_new(error) {
+            warn!(job = short(job), %error, "not done; trying again at the next block");
+        }
+    }
+
+    fn say(&mut self, error: &StepError) {
+        if self.is_new(error) {
+            warn!(%error, "not done; trying again at the next block");
+        }
+    }
+
+    fn is_new(&mut self, error: &StepError) -> bool {
+        let message = Some(error.to_string());
+        std::mem::replace(&mut self.said, message.clone()) != message
+    }
+}
