@@ -88,9 +88,9 @@ impl Digest {
         }
         let grey = grey(image);
         Self::from_lanes([
-            perceptual(&grey, hasher(HashAlg::Mean)),
-            perceptual(&grey, hasher(HashAlg::Gradient)),
-            perceptual(&grey, hasher(HashAlg::Median).preproc_dct()),
+            perceptual(&grey, &hasher(HashAlg::Mean)),
+            perceptual(&grey, &hasher(HashAlg::Gradient)),
+            perceptual(&grey, &hasher(HashAlg::Median).preproc_dct()),
             colour::hash(image),
         ])
     }
@@ -154,7 +154,7 @@ fn hasher(algorithm: HashAlg) -> HasherConfig<[u8; 8]> {
         .bit_order(BitOrder::MsbFirst)
 }
 
-fn perceptual(grey: &GrayImage, hasher: HasherConfig<[u8; 8]>) -> u64 {
+fn perceptual(grey: &GrayImage, hasher: &HasherConfig<[u8; 8]>) -> u64 {
     let hash = hasher.to_hasher().hash_image(grey);
     hash.as_bytes().iter().fold(0, |lane, &byte| lane << 8 | u64::from(byte))
 }

@@ -281,7 +281,6 @@ mod tests {
 
     use alloy::{
         eips::BlockId,
-        network::Ethereum,
         primitives::{LogData, U64, keccak256},
         providers::{EthGetBlock, ProviderCall, RootProvider, mock::Asserter},
         rpc::{
