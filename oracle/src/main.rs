@@ -1,2 +1,86 @@
-//! Quorate.
-fn main() {}
+//! `oracle`: asks for generations, follows them to their verdict, and fetches what was made.
+
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use oracle::chain::ChainArgs;
+
+use crate::commands::{
+    Context, account, advance, balance, fetch, models, quote, status, submit, terminal::Terminal, verifiers, withdraw,
+};
+
+/// Pay for a generation, have a drawn committee of staked verifiers agree on it, fetch it.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    chain: ChainArgs,
+    /// Print one JSON object on stdout; amounts in wei as strings, times in seconds since the epoch
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Pay for an image
+    Submit(submit::Args),
+    /// Show where a job stands
+    Status(status::Args),
+    /// Get a job's image from its verifiers, checked
+    Fetch(fetch::Args),
+    /// Draw, settle or expire a job: whatever is due
+    Advance(advance::Args),
+    /// List, show, pin and register models
+    #[command(subcommand)]
+    Models(models::Command),
+    /// Show the seats of a model's pool
+    Verifiers(verifiers::Args),
+    /// Show what a job costs and what it puts at risk
+    Quote(quote::Args),
+    /// Show what an account has
+    Balance(balance::Args),
+    /// Pay out what the oracle owes the key's account
+    Withdraw(withdraw::Args),
+    /// Make an account
+    #[command(subcommand)]
+    Account(account::Command),
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  oracle account new --keystore me.json
+  oracle models list
+  oracle submit \"a red apple on a blue plate\" --model emoji-64 --keystore me.json --wait
+  oracle status 0x3fa9
+  oracle fetch 0x3fa9 --out apple.png
+
+Exit codes: 0 done, 1 failed, 2 not understood, 3 unresolved and 4 expired (submit --wait).";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Cli { chain, json, command } = Cli::parse();
+    let context = Context { chain, terminal: Terminal::new(json) };
+    match run(command, &context).await {
+        Ok(code) => code,
+        Err(report) => context.terminal.failure(&report),
+    }
+}
+
+async fn run(command: Command, context: &Context) -> eyre::Result<ExitCode> {
+    match command {
+        Command::Submit(args) => submit::run(args, context).await,
+        Command::Status(args) => status::run(args, context).await,
+        Command::Fetch(args) => fetch::run(args, context).await,
+        Command::Advance(args) => advance::run(args, context).await,
+        Command::Models(command) => models::run(command, context).await,
+        Command::Verifiers(args) => verifiers::run(args, context).await,
+        Command::Quote(args) => quote::run(args, context).await,
+        Command::Balance(args) => balance::run(args, context).await,
+        Command::Withdraw(args) => withdraw::run(args, context).await,
+        Command::Account(command) => account::run(command, context),
+    }
+}

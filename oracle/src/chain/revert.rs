@@ -182,3 +182,56 @@ pub fn phase_words(phase: Phase) -> &'static str {
 fn ether(amount: U96) -> String {
     format_ether(U256::from(amount))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy::{primitives::address, sol_types::SolError};
+
+    use super::*;
+    use crate::chain::{IGenerationOracle, IModelRegistry, IVerifierStakes};
+
+    fn words(error: &impl SolError) -> String {
+        Revert::decode(&error.abi_encode().into()).to_string()
+    }
+
+    #[test]
+    fn every_contract_is_understood() {
+        let job = B256::repeat_byte(1);
+        let wrong_phase = IGenerationOracle::WrongPhase { jobId: job, expected: Phase::Settle, actual: Phase::Commit };
+        let unknown = IModelRegistry::UnknownModel { modelId: B256::repeat_byte(2) };
+        let caller = address!("0x00000000000000000000000000000000000000aa");
+        let not_owner = IVerifierStakes::NotSeatOwner { modelId: B256::repeat_byte(2), seat: 3, caller };
+
+        assert_eq!(
+            words(&wrong_phase),
+            format!("job {job} is in its commit window, and this is only possible when it is ready to be settled")
+        );
+        assert!(words(&unknown).contains("oracle models list"));
+        assert!(words(&not_owner).contains("use the owner's key"));
+    }
+
+    #[test]
+    fn a_job_that_does_not_exist_is_not_called_a_phase() {
+        let job = B256::repeat_byte(1);
+        let none = IGenerationOracle::WrongPhase { jobId: job, expected: Phase::Settle, actual: Phase::None };
+
+        assert_eq!(words(&none), format!("there is no job {job}"));
+    }
+
+    #[test]
+    fn amounts_are_told_in_ether() {
+        let share = U96::from(2_000_000_000_000_000_000_u64);
+        let out_of_range = IGenerationOracle::ShareOutOfRange { share, most: U96::from(1) };
+
+        let words = words(&out_of_range);
+        assert!(words.contains("2.0000") && words.contains("0.000000000000000001 ETH"), "{words}");
+    }
+
+    #[test]
+    fn what_no_interface_knows_is_shown_as_it_came() {
+        assert_eq!(Revert::decode(&Bytes::new()).to_string(), "the contract refused without a reason");
+        assert!(Revert::decode(&Bytes::from_static(&[1, 2, 3, 4])).to_string().contains("0x01020304"));
+        let reason = alloy::sol_types::Revert::from("no").abi_encode();
+        assert!(Revert::decode(&reason.into()).to_string().contains("no"));
+    }
+}

@@ -1,0 +1,229 @@
+//! `oracle fetch`: the picture of a job, from a quorum of the seats that agreed on it.
+//!
+//! reveals -> [`copies`] that are what was revealed -> those the verdict accepts -> [`agreement`] -> one file.
+
+mod agreement;
+mod copies;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use alloy::primitives::{Address, B256};
+use oracle::{
+    chain::{Chain, IdPrefix},
+    digest::{Digest, Zone},
+    spec::ImageSpec,
+    tally::quorum,
+};
+use serde::Serialize;
+
+use self::copies::Copy;
+use super::{
+    Context,
+    files::{check_absent, write_whole},
+    report::{Job, Outcome, phase_name},
+    terminal::{Terminal, listing, printable},
+};
+
+/// Which job, and where to put it.
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// The job's id, or at least four hex digits of its beginning
+    job: IdPrefix,
+    /// The file to write [default: <first 8 digits of the job's id>.png]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Also write every copy that could be fetched, whether it agrees or not, as seat-<N>.png
+    #[arg(long, value_name = "DIR")]
+    all_to: Option<PathBuf>,
+    /// Also write the job's spec, for `prover-node generate --spec`
+    #[arg(long, value_name = "FILE")]
+    spec_out: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long)]
+    force: bool,
+}
+
+const AFTER_HELP: &str = "\
+A copy counts if its sha256 is the content hash that its seat revealed, it is a PNG of the size asked for, and its
+digest is within the model's accept distance of the verdict's. Copies agree if their colours differ by at most 4 of 255
+levels on average, and at most 2 % of the pixels by more than 32. The picture is the copy that most others agree with,
+and a quorum of the committee must agree with it; copies that do not are dropped and named.";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Fetched {
+    job_id: B256,
+    file: PathBuf,
+    content_hash: B256,
+    digest: Digest,
+    noise_seed: B256,
+    spec: ImageSpec,
+    /// Seats whose copies agree.
+    agreeing: Vec<u32>,
+    dropped: Vec<Dropped>,
+    /// Every copy that was written with `--all-to`.
+    copies: Vec<Written>,
+}
+
+/// A seat whose copy does not count, and why.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Dropped {
+    seat: u32,
+    operator: Address,
+    reason: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    seat: u32,
+    content_hash: B256,
+    file: PathBuf,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode> {
+    let chain = context.connect().await?;
+    let request = chain.find_job(&args.job).await?;
+    let job = Job::read(&chain, request).await?;
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.png", &job.request.id.to_string()[2..10])));
+    check_absent(&out, args.force)?;
+    write_spec(&args, &job)?;
+    let digest = accepted(&job)?;
+
+    let (fetched, mut dropped) = fetch(&chain, &job, args.all_to.is_some(), &context.terminal).await?;
+    let copies = write_all(&args, &fetched)?;
+    let (counting, refused) = sort_out(&job, &digest, fetched);
+    dropped.extend(refused);
+    let (chosen, agreeing, differing) = choose(&job, &counting)?;
+    dropped.extend(differing);
+
+    write_whole(&out, &chosen.png, args.force)?;
+    let fetched = Fetched {
+        job_id: job.request.id,
+        file: out,
+        content_hash: chosen.content_hash,
+        digest,
+        noise_seed: job.noise_seed,
+        spec: job.request.spec.clone(),
+        agreeing,
+        dropped,
+        copies,
+    };
+    context.terminal.result(&fetched, human)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn accepted(job: &Job) -> eyre::Result<Digest> {
+    job.winner().ok_or_else(|| match job.view.outcome {
+        Outcome::Unresolved => {
+            eyre::eyre!("the committee of job {} did not agree: there is no picture", job.request.id)
+        }
+        Outcome::Expired => eyre::eyre!("job {} was never drawn: there is no picture", job.request.id),
+        _ => eyre::eyre!(
+            "job {} has no verdict yet (phase: {}); `oracle status` shows when it is due",
+            job.request.id,
+            phase_name(job.view.phase)
+        ),
+    })
+}
+
+/// The supporters' copies; with `everybody`, those of all who revealed.
+async fn fetch(
+    chain: &Chain,
+    job: &Job,
+    everybody: bool,
+    terminal: &Terminal,
+) -> eyre::Result<(Vec<Copy>, Vec<Dropped>)> {
+    let supporters = job.history.verdict.as_ref().map(|verdict| verdict.supporters.as_slice()).unwrap_or_default();
+    let wanted: Vec<_> =
+        job.history.reveals.iter().filter(|reveal| everybody || supporters.contains(&reveal.seat)).copied().collect();
+    let operator =
+        |seat: u32| job.votes.iter().find(|vote| vote.seat == seat).map(|vote| vote.operator).unwrap_or_default();
+    let operators: Vec<_> = wanted.iter().map(|reveal| operator(reveal.seat)).collect();
+    let endpoints = chain.endpoints(&operators).await?;
+
+    let mut progress = terminal.progress();
+    progress.step(format!("fetching {} copies", wanted.len()));
+    let (width, height) = (job.request.spec.width, job.request.spec.height);
+    let sources = wanted.iter().zip(&operators).map(|(reveal, operator)| copies::Source {
+        seat: reveal.seat,
+        operator: *operator,
+        content_hash: reveal.content_hash,
+        endpoint: endpoints.get(operator).cloned(),
+    });
+    Ok(copies::fetch_all(sources.collect(), (width, height)).await?)
+}
+
+/// Those that the verdict accepts, and the others.
+fn sort_out(job: &Job, digest: &Digest, copies: Vec<Copy>) -> (Vec<Copy>, Vec<Dropped>) {
+    let is_accepted = |copy: &Copy| job.profile.zone(digest, &Digest::of_image(&copy.image)) == Zone::Accepted;
+    let (accepted, refused): (Vec<_>, Vec<_>) = copies.into_iter().partition(is_accepted);
+    let reason = "its picture is not what the verdict says".to_owned();
+    let dropped = refused.iter().map(|copy| copy.dropped(reason.clone())).collect();
+    (accepted, dropped)
+}
+
+/// The copy to keep, the seats that agree with it, and the seats that do not.
+fn choose<'a>(job: &Job, copies: &'a [Copy]) -> eyre::Result<(&'a Copy, Vec<u32>, Vec<Dropped>)> {
+    let quorum = quorum(job.view.terms.committeeSize);
+    let again = format!(
+        "nothing was written; anybody can make the picture again: `oracle fetch {} --spec-out SPEC.json`, then `prover-node generate --spec SPEC.json --noise-seed {}`",
+        job.request.id, job.noise_seed
+    );
+    let group = agreement::largest(copies).ok_or_else(|| eyre::eyre!("no copy could be fetched; {again}"))?;
+    eyre::ensure!(
+        group.members.len() >= quorum,
+        "only {} of {} fetched copies agree, and a quorum is {quorum}; {again}",
+        group.members.len(),
+        copies.len()
+    );
+    let (agreeing, differing): (Vec<_>, Vec<_>) =
+        copies.iter().enumerate().partition(|(index, _)| group.members.contains(index));
+    let reason = "its pixels differ from the quorum's".to_owned();
+    Ok((
+        &copies[group.centre],
+        agreeing.into_iter().map(|(_, copy)| copy.seat).collect(),
+        differing.into_iter().map(|(_, copy)| copy.dropped(reason.clone())).collect(),
+    ))
+}
+
+fn write_spec(args: &Args, job: &Job) -> eyre::Result<()> {
+    if let Some(path) = &args.spec_out {
+        write_whole(path, &serde_json::to_vec_pretty(&job.request.spec)?, args.force)?;
+    }
+    Ok(())
+}
+
+fn write_all(args: &Args, copies: &[Copy]) -> eyre::Result<Vec<Written>> {
+    let Some(folder) = &args.all_to else { return Ok(Vec::new()) };
+    fs::create_dir_all(folder).map_err(|error| eyre::eyre!("cannot make the folder {}: {error}", folder.display()))?;
+    copies.iter().map(|copy| write_copy(folder, copy, args.force)).collect()
+}
+
+fn write_copy(folder: &Path, copy: &Copy, force: bool) -> eyre::Result<Written> {
+    let file = folder.join(format!("seat-{}.png", copy.seat));
+    write_whole(&file, &copy.png, force)?;
+    Ok(Written { seat: copy.seat, content_hash: copy.content_hash, file })
+}
+
+fn human(fetched: &Fetched) -> String {
+    let seats: Vec<_> = fetched.agreeing.iter().map(u32::to_string).collect();
+    let mut text = listing(&[
+        ("file", fetched.file.display().to_string()),
+        ("agreeing", format!("seats {}", seats.join(", "))),
+        ("content hash", fetched.content_hash.to_string()),
+        ("digest", fetched.digest.to_string()),
+        ("noise seed", fetched.noise_seed.to_string()),
+        ("prompt", printable(&fetched.spec.prompt.text())),
+    ]);
+    for dropped in &fetched.dropped {
+        text += &format!("dropped seat {} ({}): {}\n", dropped.seat, dropped.operator, printable(&dropped.reason));
+    }
+    text
+}

@@ -1,0 +1,41 @@
+//! One file per command; what several of them share is below them.
+
+pub(crate) mod account;
+pub(crate) mod advance;
+pub(crate) mod balance;
+pub(crate) mod fetch;
+pub(crate) mod models;
+pub(crate) mod quote;
+pub(crate) mod status;
+pub(crate) mod submit;
+pub(crate) mod verifiers;
+pub(crate) mod withdraw;
+
+mod files;
+mod report;
+pub(crate) mod terminal;
+mod typed;
+
+use oracle::{
+    chain::{Account, Chain, ChainArgs, ChainError, connect},
+    keys::KeyArgs,
+};
+
+use self::terminal::Terminal;
+
+/// What every command is given.
+pub(crate) struct Context {
+    pub(crate) chain: ChainArgs,
+    pub(crate) terminal: Terminal,
+}
+
+impl Context {
+    async fn connect(&self) -> Result<Chain, ChainError> {
+        connect(&self.chain).await
+    }
+
+    async fn connect_as(&self, keys: &KeyArgs) -> eyre::Result<Account> {
+        let chain = self.connect().await?;
+        Ok(chain.account(keys.load(chain.deployment.chain_id)?)?)
+    }
+}

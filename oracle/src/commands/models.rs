@@ -1,0 +1,132 @@
+//! `oracle models`: what can be asked for.
+
+mod pin;
+mod register;
+
+use std::process::ExitCode;
+
+use alloy::primitives::{Address, B256};
+use oracle::{
+    chain::{Chain, ChainError, ModelRef, RegisteredModel},
+    digest::{LANES, ToleranceProfile},
+    spec::ImageBounds,
+};
+use serde::Serialize;
+
+use super::{
+    Context,
+    terminal::{listing, printable, table},
+    typed::Ether,
+};
+
+/// What to do.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// List all registered models
+    List,
+    /// Show one model
+    Show(ShowArgs),
+    /// Write into a manifest the size and sha256 of every file that the pipeline reads
+    Pin(pin::Args),
+    /// Register a model, so that verifiers can enrol for it
+    Register(register::Args),
+}
+
+/// Which one.
+#[derive(clap::Args)]
+pub(crate) struct ShowArgs {
+    /// Id, beginning of the id, or name
+    model: ModelRef,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    model_id: B256,
+    /// The manifest's name for itself: unchecked, not unique.
+    name: String,
+    manifest_hash: B256,
+    owner: Address,
+    seat_stake: Ether,
+    seats_in_pool: u32,
+    bounds: ImageBounds,
+    profile: ToleranceProfile,
+}
+
+pub(crate) async fn run(command: Command, context: &Context) -> eyre::Result<ExitCode> {
+    match command {
+        Command::List => list(context).await,
+        Command::Show(args) => show(args, context).await,
+        Command::Pin(args) => pin::run(&args, context),
+        Command::Register(args) => register::run(args, context).await,
+    }
+}
+
+async fn list(context: &Context) -> eyre::Result<ExitCode> {
+    let chain = context.connect().await?;
+    let mut models = Vec::new();
+    for model in chain.registered_models().await? {
+        models.push(listed(&chain, model).await?);
+    }
+    context.terminal.result(&models, |models| rows(models))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(args: ShowArgs, context: &Context) -> eyre::Result<ExitCode> {
+    let chain = context.connect().await?;
+    let model = chain.find_model(&args.model).await?;
+    context.terminal.result(&listed(&chain, model).await?, details)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn listed(chain: &Chain, model: RegisteredModel) -> Result<Listed, ChainError> {
+    Ok(Listed {
+        model_id: model.id,
+        name: model.name,
+        manifest_hash: model.model.manifestHash,
+        owner: model.model.owner,
+        seat_stake: model.model.seatStake.into(),
+        seats_in_pool: chain.stakes().activeSeats(model.id).call().await?,
+        bounds: (&model.model.bounds).into(),
+        profile: (&model.model.profile).into(),
+    })
+}
+
+fn rows(models: &[Listed]) -> String {
+    if models.is_empty() {
+        return "no model is registered; `oracle models register DIR --seat-stake ETH` registers one".to_owned();
+    }
+    let mut table = table(["model", "name", "seats", "seat stake", "sides", "steps"]);
+    for model in models {
+        table.add_row([
+            model.model_id.to_string(),
+            printable(&model.name),
+            model.seats_in_pool.to_string(),
+            model.seat_stake.to_string(),
+            format!("{} to {}", model.bounds.min_side, model.bounds.max_side),
+            format!("up to {}", model.bounds.max_steps),
+        ]);
+    }
+    table.to_string()
+}
+
+fn details(model: &Listed) -> String {
+    let (bounds, profile) = (&model.bounds, &model.profile);
+    let head = listing(&[
+        ("model", model.model_id.to_string()),
+        ("name", printable(&model.name)),
+        ("manifest", model.manifest_hash.to_string()),
+        ("owner", model.owner.to_string()),
+        ("seat stake", model.seat_stake.to_string()),
+        ("pool", format!("{} seats", model.seats_in_pool)),
+        ("sides", format!("{} to {} pixels in steps of {}", bounds.min_side, bounds.max_side, bounds.side_step)),
+        ("steps", format!("1 to {}", bounds.max_steps)),
+        ("guidance", format!("0 to {}", f64::from(bounds.max_guidance) / 1_000.0)),
+        ("tolerance", if profile.evidence.is_zero() { "not measured yet" } else { "measured" }.to_owned()),
+    ]);
+    let mut table = table(["lane", "accept", "reject"]);
+    for (lane, (accept, reject)) in LANES.iter().zip(profile.accept.iter().zip(&profile.reject)) {
+        table.add_row([(*lane).to_owned(), accept.to_string(), reject.to_string()]);
+    }
+    format!("{head}\n{table}")
+}
