@@ -41,7 +41,7 @@ library Phases {
         view
         returns (IGenerationOracle.Phase)
     {
-        if (job.requester == address(0)) return IGenerationOracle.Phase.None;
+        if (job.requestBlock == 0) return IGenerationOracle.Phase.None;
         if (job.outcome != IGenerationOracle.Outcome.Open) return IGenerationOracle.Phase.Closed;
         if (job.drawnAt == 0) return beforeDraw(job, windows);
         if (job.undecided > 0 && block.timestamp < commitDeadline(job, windows)) return IGenerationOracle.Phase.Commit;
