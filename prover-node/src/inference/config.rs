@@ -57,8 +57,6 @@ pub(super) struct UnetConfig {
     pub(super) flip_sin_to_cos: bool,
     #[serde(default)]
     pub(super) freq_shift: f64,
-    #[serde(default)]
-    pub(super) use_linear_projection: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -229,7 +227,6 @@ impl Config for UnetConfig {
         "norm_eps",
         "flip_sin_to_cos",
         "freq_shift",
-        "use_linear_projection",
     ];
     const FIXED: &'static [(&'static str, &'static str)] = &[
         ("act_fn", "\"silu\""),
@@ -244,8 +241,10 @@ impl Config for UnetConfig {
         ("time_embedding_type", "\"positional\""),
         ("transformer_layers_per_block", "1"),
     ];
-    // Attention scores are always in f32, so that `upcast_attention` asks for nothing more.
-    const IGNORED: &'static [&'static str] = &["sample_size", "dropout", "addition_embed_type_num_heads", "upcast_attention"];
+    // Attention scores are always in f32, so that `upcast_attention` asks for nothing more; and a projection is the same
+    // whether it was saved as a matrix (`use_linear_projection`) or as a 1x1 convolution.
+    const IGNORED: &'static [&'static str] =
+        &["sample_size", "dropout", "addition_embed_type_num_heads", "upcast_attention", "use_linear_projection"];
 }
 
 impl Config for VaeConfig {
@@ -261,7 +260,8 @@ impl Config for VaeConfig {
         "use_post_quant_conv",
         "force_upcast",
     ];
-    const FIXED: &'static [(&'static str, &'static str)] = &[("act_fn", "\"silu\""), ("mid_block_add_attention", "true")];
+    const FIXED: &'static [(&'static str, &'static str)] =
+        &[("act_fn", "\"silu\""), ("mid_block_add_attention", "true")];
     const IGNORED: &'static [&'static str] = &["in_channels", "down_block_types", "sample_size", "use_quant_conv"];
 }
 
@@ -287,7 +287,8 @@ impl Config for SchedulerConfig {
 impl Config for TokenizerConfig {
     const FILE: &'static str = TOKENIZER_CONFIG;
     const READ: &'static [&'static str] = &["bos_token", "eos_token", "pad_token", "model_max_length"];
-    const FIXED: &'static [(&'static str, &'static str)] = &[("tokenizer_class", "\"CLIPTokenizer\""), ("do_lower_case", "true")];
+    const FIXED: &'static [(&'static str, &'static str)] =
+        &[("tokenizer_class", "\"CLIPTokenizer\""), ("do_lower_case", "true")];
     const IGNORED: &'static [&'static str] = &[
         "add_prefix_space",
         "added_tokens_decoder",
@@ -335,25 +336,37 @@ fn same(value: &Value, json: &str) -> bool {
     }
 }
 
+impl TextConfig {
+    /// Refuses what no encoder can be built from.
+    pub(super) fn check(&self) -> Result<(), InferenceError> {
+        match divide(self.num_attention_heads, &[self.hidden_size]) {
+            true => Ok(()),
+            false => Err(unsupported(
+                TEXT_CONFIG,
+                "num_attention_heads",
+                self.num_attention_heads,
+                "a divisor of hidden_size",
+            )),
+        }
+    }
+}
+
 impl UnetConfig {
     /// Refuses what no UNet can be built from.
     pub(super) fn check(&self) -> Result<(), InferenceError> {
         let blocks = self.block_out_channels.len();
-        let mirrored = self.down_block_types.iter().rev().zip(&self.up_block_types).all(|(down, up)| {
-            (*down == DownBlock::CrossAttention) == (*up == UpBlock::CrossAttention)
-        });
-        let counts = [self.down_block_types.len(), self.up_block_types.len()];
-        if blocks == 0 || counts != [blocks; 2] || !mirrored {
-            return Err(self.unsupported("up_block_types", "one block for each of block_out_channels, mirroring down_block_types"));
+        let refuse = |key, supported| Err(unsupported(UNET_CONFIG, key, self.block_out_channels.clone(), supported));
+        if blocks == 0 || [self.down_block_types.len(), self.up_block_types.len()] != [blocks; 2] {
+            return refuse("block_out_channels", "one width for each of down_block_types and of up_block_types");
         }
-        if self.block_out_channels.iter().any(|channels| *channels == 0 || channels % self.norm_num_groups.max(1) != 0)
-            || self.norm_num_groups == 0
-        {
-            return Err(self.unsupported("norm_num_groups", "a divisor of every one of block_out_channels"));
+        if !divide(self.norm_num_groups, &self.block_out_channels) {
+            return refuse("block_out_channels", "multiples of norm_num_groups");
         }
-        let divides = |block: usize| self.heads(block).is_some_and(|h| h > 0 && self.block_out_channels[block] % h == 0);
+        let divides = |block: usize| {
+            self.heads(block).is_some_and(|heads| divide(heads, &self.block_out_channels[block..=block]))
+        };
         if !(0..blocks).all(divides) {
-            return Err(self.unsupported("attention_head_dim", "a number of heads that divides each block's channels"));
+            return refuse("block_out_channels", "multiples of attention_head_dim, the number of heads");
         }
         Ok(())
     }
@@ -365,25 +378,34 @@ impl UnetConfig {
             PerBlock::Each(heads) => heads.get(block).copied(),
         }
     }
-
-    fn unsupported(&self, key: &str, supported: &'static str) -> InferenceError {
-        let value = match key {
-            "norm_num_groups" => Value::from(self.norm_num_groups),
-            "attention_head_dim" => match &self.attention_head_dim {
-                PerBlock::All(heads) => Value::from(*heads),
-                PerBlock::Each(heads) => Value::from(heads.clone()),
-            },
-            _ => Value::from(self.up_block_types.len()),
-        };
-        InferenceError::Unsupported { file: UNET_CONFIG, key: key.to_owned(), value, supported }
-    }
 }
 
 impl VaeConfig {
+    /// Refuses what no decoder can be built from.
+    pub(super) fn check(&self) -> Result<(), InferenceError> {
+        let channels = &self.block_out_channels;
+        let refuse = |supported| Err(unsupported(VAE_CONFIG, "block_out_channels", channels.clone(), supported));
+        if !(1..16).contains(&channels.len()) || self.up_block_types.len() != channels.len() {
+            return refuse("one width for each of up_block_types");
+        }
+        if !divide(self.norm_num_groups, channels) {
+            return refuse("multiples of norm_num_groups");
+        }
+        Ok(())
+    }
+
     /// Picture pixels to a latent pixel, along a side.
     pub(super) fn factor(&self) -> usize {
-        1 << self.block_out_channels.len().saturating_sub(1)
+        1 << (self.block_out_channels.len() - 1)
     }
+}
+
+fn divide(divisor: usize, numbers: &[usize]) -> bool {
+    divisor > 0 && numbers.iter().all(|number| *number > 0 && number % divisor == 0)
+}
+
+fn unsupported(file: &'static str, key: &str, value: impl Into<Value>, supported: &'static str) -> InferenceError {
+    InferenceError::Unsupported { file, key: key.to_owned(), value: value.into(), supported }
 }
 
 impl SchedulerConfig {

@@ -99,3 +99,96 @@ fn betas(config: &SchedulerConfig) -> impl Iterator<Item = f64> {
         BetaSchedule::ScaledLinear => linear(beta_start.sqrt(), beta_end.sqrt(), i).powi(2),
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Runs `config` on three values with predictions of ours; gives the timesteps and the value after each step.
+    fn run(config: serde_json::Value, count: usize) -> (Vec<usize>, Vec<[f32; 3]>) {
+        let ddim = Ddim::new(serde_json::from_value(config).unwrap());
+        let mut latent = [0.5, -1.25, 2.0];
+        let steps = ddim.steps(count).unwrap();
+        let way = (1..).zip(&steps).map(|(i, step)| {
+            ddim.advance(*step, &mut latent, &[0.1, -0.2, 0.3].map(|p| p * i as f32));
+            latent
+        });
+        (steps.iter().map(|step| step.timestep).collect(), way.collect())
+    }
+
+    fn assert_close(way: &[[f32; 3]], expected: &[[f32; 3]]) {
+        for (value, expected) in way.as_flattened().iter().zip(expected.as_flattened()) {
+            assert!((value - expected).abs() <= 2e-6 * expected.abs().max(1.0), "{way:?} is not {expected:?}");
+        }
+    }
+
+    // The values of the three tests were printed by `DDIMScheduler` of diffusers 0.42.1.
+
+    #[test]
+    fn velocities_with_leading_timesteps() {
+        let config = serde_json::json!({
+            "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
+            "prediction_type": "v_prediction", "steps_offset": 1, "set_alpha_to_one": false, "clip_sample": false,
+        });
+        let (timesteps, way) = run(config, 4);
+        assert_eq!(timesteps, [751, 501, 251, 1]);
+        assert_close(
+            &way,
+            &[
+                [0.444_737, -1.127_272_4, 1.809_807_5],
+                [0.328_468_8, -0.875_109_55, 1.421_750_1],
+                [0.115_353_584, -0.414_579_3, 0.713_804_7],
+                [0.110_492_53, -0.404_843_66, 0.699_194_55],
+            ],
+        );
+    }
+
+    #[test]
+    fn clipped_noise_with_trailing_timesteps() {
+        let config = serde_json::json!({
+            "num_train_timesteps": 1000, "beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "linear",
+            "timestep_spacing": "trailing",
+        });
+        let (timesteps, way) = run(config, 3);
+        assert_eq!(timesteps, [999, 666, 332]);
+        assert_close(
+            &way,
+            &[
+                [0.204_254_94, -0.303_704_2, 0.403_153_5],
+                [0.193_939_75, 0.176_589_13, -0.069_195_78],
+                [-0.094_113_42, 1.0, -1.0],
+            ],
+        );
+    }
+
+    #[test]
+    fn noise_with_linspaced_timesteps() {
+        let config = serde_json::json!({
+            "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
+            "timestep_spacing": "linspace", "clip_sample": false,
+        });
+        let (timesteps, way) = run(config, 3);
+        assert_eq!(timesteps, [999, 500, 0]);
+        assert_close(
+            &way,
+            &[
+                [1.995_138_6, -5.177_421_6, 8.359_705],
+                [3.200_472_8, -8.425_132, 13.649_795],
+                [3.193_083_5, -8.411_214, 13.629_349],
+            ],
+        );
+    }
+
+    #[test]
+    fn there_are_no_more_steps_than_were_trained() {
+        let config = serde_json::json!({
+            "num_train_timesteps": 10, "beta_start": 0.1, "beta_end": 0.2, "beta_schedule": "linear", "steps_offset": 1,
+        });
+        let ddim = Ddim::new(serde_json::from_value(config).unwrap());
+        assert!(ddim.steps(0).is_none());
+        assert!(ddim.steps(5).is_some());
+        assert!(ddim.steps(10).is_none(), "the offset leads beyond the schedule");
+        assert!(ddim.steps(11).is_none());
+    }
+}

@@ -62,16 +62,17 @@ pub enum InferenceError {
     /// The job asks for what the model cannot make.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// The size is within the manifest's bounds and yet no multiple of the latent's pixels.
-    #[error("{width}x{height} is not a multiple of this model's {multiple} pixels; correct side_step in its manifest")]
-    Size {
-        /// In pixels.
-        width: u32,
-        /// In pixels.
-        height: u32,
-        /// In pixels.
-        multiple: u32,
+    /// The manifest takes jobs that the model cannot make.
+    #[error("the manifest's bounds do not fit the model: {key} must be {supported}")]
+    Bounds {
+        /// In the manifest.
+        key: &'static str,
+        /// What would fit.
+        supported: String,
     },
+    /// A prompt could not be cut into tokens.
+    #[error("the prompt cannot be cut into tokens: {0}")]
+    Prompt(#[source] tokenizers::Error),
     /// A number became infinite or undefined on the way.
     #[error("the picture has values that are not numbers; use f32 arithmetic")]
     NotFinite,

@@ -3,8 +3,19 @@
 //! [`Pipeline`] is text-to-image diffusion in the layout of Stable Diffusion; [`Inference`] gives it a thread of its
 //! own. A picture is a function of the model, the spec and the noise seed, up to the last bits of [`Settings`].
 
+mod config;
+mod ddim;
 mod error;
+mod layers;
+mod noise;
+mod pipeline;
 mod settings;
+mod text;
+mod threads;
+mod tokenizer;
+mod unet;
+mod vae;
+mod weights;
 
 use std::{io, ops::ControlFlow, thread};
 
@@ -14,7 +25,9 @@ use oracle::spec::ImageSpec;
 use tokio::sync::{mpsc, oneshot};
 
 pub use error::InferenceError;
+pub use pipeline::Pipeline;
 pub use settings::{Arithmetic, Attention, GuidanceMode, Settings};
+pub use threads::fix_thread_count;
 
 /// How far a picture is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,3 +108,7 @@ fn answer(generator: &mut impl Generator, request: Request) {
     });
     let _ = reply.send(picture);
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
