@@ -1,0 +1,166 @@
+//! `prover-node generate --batch`: many pictures, in parallel, and again from where it was stopped.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File, OpenOptions},
+    io::{BufRead, BufReader, ErrorKind, Write},
+    num::NonZeroUsize,
+    path::{Component, Path, PathBuf},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Instant,
+};
+
+use alloy::primitives::B256;
+use eyre::{bail, eyre};
+use oracle::spec::ImageSpec;
+use serde::Deserialize;
+
+use super::{Made, Studio, progress_bar};
+use crate::output::write_atomically;
+
+/// One line of the list.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Line {
+    name: String,
+    noise_seed: B256,
+    spec: Option<ImageSpec>,
+    prompt: Option<String>,
+}
+
+struct Task {
+    name: String,
+    spec: ImageSpec,
+    noise_seed: B256,
+    file: PathBuf,
+}
+
+pub(super) fn execute(
+    list: &Path,
+    folder: &Path,
+    open: impl FnOnce() -> eyre::Result<Studio>,
+    workers: NonZeroUsize,
+    force: bool,
+    json: bool,
+) -> eyre::Result<()> {
+    let lines = read_list(list)?;
+    let studio = open()?;
+    fs::create_dir_all(folder).map_err(|error| eyre!("cannot make {}: {error}", folder.display()))?;
+    let results = folder.join("results.jsonl");
+    let done = if force { BTreeMap::new() } else { read_results(&results)? };
+    let tasks = tasks(lines, folder, &studio, &done)?;
+    let (before, missing) = (done.len(), tasks.len());
+
+    // Rewritten without a last line that a crash may have cut short.
+    let kept: String =
+        done.values().map(|made| Ok(serde_json::to_string(made)? + "\n")).collect::<eyre::Result<_>>()?;
+    let unwritable = |error| eyre!("cannot write {}: {error}", results.display());
+    write_atomically(&results, kept.as_bytes()).map_err(unwritable)?;
+    let mut log = OpenOptions::new().append(true).open(&results).map_err(unwritable)?;
+
+    let start = Instant::now();
+    let bar = progress_bar(missing as u64, "pictures");
+    let failed = in_parallel(&studio, &tasks, workers, |made| {
+        let line = serde_json::to_string(&made?)?;
+        writeln!(log, "{line}").map_err(unwritable)?;
+        if json {
+            println!("{line}");
+        }
+        bar.inc(1);
+        Ok(())
+    });
+    bar.finish_and_clear();
+    failed.unwrap_or(Ok(()))?;
+
+    let seconds = start.elapsed().as_secs_f64();
+    let rate = missing as f64 / seconds.max(1e-9);
+    eprintln!("{missing} pictures in {seconds:.1} s ({rate:.2} images/s); {before} were there already");
+    Ok(())
+}
+
+/// Makes all pictures on `workers` threads; `done` is called on this one, in the order in which they are finished.
+fn in_parallel(
+    studio: &Studio,
+    tasks: &[Task],
+    workers: NonZeroUsize,
+    mut done: impl FnMut(eyre::Result<Made>) -> eyre::Result<()>,
+) -> Option<eyre::Result<()>> {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let (sender, finished) = mpsc::channel();
+        for _ in 0..workers.get() {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let made = studio.make(Some(task.name.clone()), &task.spec, task.noise_seed, &task.file, |_| ());
+                    if sender.send(made).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        // On the first error the receiver goes, and the workers with it.
+        finished.into_iter().map(&mut done).find(Result::is_err)
+    })
+}
+
+fn read_list(list: &Path) -> eyre::Result<Vec<Line>> {
+    let file = File::open(list).map_err(|error| eyre!("cannot read {}: {error}", list.display()))?;
+    let mut seen = BTreeSet::new();
+    let mut lines = Vec::new();
+    for (number, text) in (1..).zip(BufReader::new(file).lines()) {
+        let at = |error: &dyn std::fmt::Display| eyre!("{}, line {number}: {error}", list.display());
+        let text = text.map_err(|error| at(&error))?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let line: Line = serde_json::from_str(&text).map_err(|error| at(&error))?;
+        let mut parts = Path::new(&line.name).components();
+        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+            return Err(at(&format!("the name {:?} is not a file name", line.name)));
+        }
+        if line.spec.is_some() == line.prompt.is_some() {
+            return Err(at(&"give either a spec or a prompt"));
+        }
+        if !seen.insert(line.name.clone()) {
+            return Err(at(&format!("the name {:?} is there twice", line.name)));
+        }
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+fn read_results(results: &Path) -> eyre::Result<BTreeMap<String, Made>> {
+    let text = match fs::read_to_string(results) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => bail!("cannot read {}: {error}", results.display()),
+    };
+    let made = text.lines().filter_map(|line| serde_json::from_str::<Made>(line).ok());
+    Ok(made.filter_map(|made| Some((made.name.clone()?, made))).filter(|(_, made)| made.file.exists()).collect())
+}
+
+/// What is still to be made.
+fn tasks(lines: Vec<Line>, folder: &Path, studio: &Studio, done: &BTreeMap<String, Made>) -> eyre::Result<Vec<Task>> {
+    let mut tasks = Vec::new();
+    for Line { name, noise_seed, spec, prompt } in lines {
+        let spec = spec.unwrap_or_else(|| studio.spec_for(&prompt.unwrap_or_default()));
+        match done.get(&name) {
+            Some(made) if made.inputs == studio.inputs(&spec, noise_seed) => {}
+            Some(_) => bail!(
+                "{} holds {name:?} of another spec, seed, model or profile; choose another folder or add --force",
+                folder.display()
+            ),
+            None => {
+                let file = folder.join(format!("{name}.png"));
+                tasks.push(Task { name, spec, noise_seed, file });
+            }
+        }
+    }
+    Ok(tasks)
+}
