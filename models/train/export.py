@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import dataset
 import model
+import vae as autoencoder
 
 
 def save_component(module, folder):
@@ -66,11 +67,8 @@ def main():
     tok = model.load_tokenizer(work / "tokenizer")
     torch.manual_seed(dataset.SEED)
     text, unet, vae = model.make_text_encoder(tok), model.make_unet(), model.make_vae()
-    vae.register_to_config(scaling_factor=1.0)
-    if (work / "vae.pt").exists():
-        state = torch.load(work / "vae.pt", weights_only=False)
-        vae.load_state_dict(state["ema"])
-        vae.register_to_config(scaling_factor=state["scaling_factor"])
+    vae.register_to_config(scaling_factor=1.0)  # the latent space is scaled already
+    autoencoder.load(work, vae)
     if not a.untrained:
         state = torch.load(work / "diffusion.pt", weights_only=False)
         text.load_state_dict(state["ema"]["text"])
