@@ -16,7 +16,7 @@ use std::{
 };
 
 use alloy::{
-    primitives::{Address, ChainId},
+    primitives::{Address, ChainId, U256, utils::format_ether},
     providers::{DynProvider, Provider, ProviderBuilder},
     sol,
 };
@@ -124,7 +124,11 @@ pub async fn connect(args: &ChainArgs) -> Result<Chain, ChainError> {
             return Err(ChainError::NoContract { name, address, chain_id, path });
         }
     }
-    Ok(Chain { provider, deployment, rpc_url: args.rpc_url.clone() })
+    let chain = Chain { provider, deployment, rpc_url: args.rpc_url.clone() };
+    match chain.belongs_together().await? {
+        true => Ok(chain),
+        false => Err(ChainError::MixedDeployment(path)),
+    }
 }
 
 impl Chain {
@@ -146,11 +150,26 @@ impl Chain {
         IModelRegistry::new(self.deployment.model_registry, self.provider.clone())
     }
 
+    async fn belongs_together(&self) -> Result<bool, ChainError> {
+        let (stakes, models) = (self.deployment.verifier_stakes, self.deployment.model_registry);
+        let oracle = self.oracle();
+        // A contract of another kind reverts here.
+        let is_oracle = oracle.stakes().call().await.is_ok_and(|address| address == stakes);
+        Ok(is_oracle && oracle.models().call().await? == models)
+    }
+
     /// Number and time of the newest block: the clock that the contracts go by.
     pub async fn now(&self) -> Result<ChainTime, ChainError> {
         let block = self.provider.get_block_by_number(Default::default()).await?.ok_or(ChainError::NoBlock)?;
         Ok(ChainTime { block: block.header.number, time: block.header.timestamp })
     }
+}
+
+/// An amount in ETH, exactly and without needless zeros.
+#[must_use]
+pub fn ether(wei: U256) -> String {
+    let text = format_ether(wei);
+    format!("{} ETH", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// The newest block.

@@ -15,11 +15,11 @@ use crate::commands::{
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true, after_help = AFTER_HELP)]
 struct Cli {
-    #[command(flatten)]
-    chain: ChainArgs,
-    /// Print one JSON object on stdout; amounts in wei as strings, times in seconds since the epoch
+    /// Print one JSON value on stdout; amounts in wei as strings, times in seconds since the epoch
     #[arg(long, global = true)]
     json: bool,
+    #[command(flatten)]
+    chain: ChainArgs,
     #[command(subcommand)]
     command: Command,
 }

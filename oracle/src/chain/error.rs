@@ -4,13 +4,13 @@ use std::{error::Error, io, path::PathBuf};
 
 use alloy::{
     contract,
-    primitives::{Address, ChainId, TxHash, U256, utils::format_ether},
+    primitives::{Address, ChainId, TxHash, U256},
     providers::{PendingTransactionError, WatchTxError},
-    transports::{RpcError, TransportError},
+    transports::{HttpError, RpcError, TransportError, TransportErrorKind},
 };
 use reqwest::Url;
 
-use super::Revert;
+use super::{Revert, ether};
 
 /// Why the chain could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,9 @@ pub enum ChainError {
         /// The deployment file.
         path: PathBuf,
     },
+    /// The file names contracts that do not belong together.
+    #[error("the addresses in {} are not of one deployment: the oracle there works with other contracts; name the right file with --deployment", .0.display())]
+    MixedDeployment(PathBuf),
     /// The contract does not speak the interface.
     #[error(
         "a contract answered what its interface does not know ({0}): the deployment is of another version than this program"
@@ -77,7 +80,7 @@ pub enum ChainError {
     #[error("the Ethereum node has no blocks yet; wait until it is in sync")]
     NoBlock,
     /// The sender cannot pay.
-    #[error("{address} has {} ETH and needs {} ETH, gas included; send it the difference and try again", format_ether(*.balance), format_ether(*.need))]
+    #[error("{address} has {} and needs {}, gas included; send it the difference and try again", ether(*.balance), ether(*.need))]
     NoFunds {
         /// Whose money is short.
         address: Address,
@@ -168,6 +171,10 @@ impl From<TransportError> for ChainError {
                 Some(data) => Self::Reverted(Box::new(Revert::decode(&data))),
                 None => Self::Refused(answer.message.to_string()),
             },
+            // The body is a page for people, and may be long.
+            RpcError::Transport(TransportErrorKind::HttpError(HttpError { status, .. })) => {
+                Self::Disconnected(format!("HTTP status {status}"))
+            }
             RpcError::DeserError { .. } | RpcError::NullResp => {
                 Self::Refused("it does not answer as JSON-RPC asks for".to_owned())
             }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use alloy::{
-    primitives::{B256, Bytes, U256, aliases::U96, utils::format_ether},
+    primitives::{B256, Bytes, U256},
     sol_types::{SolInterface, decode_revert_reason},
 };
 
@@ -11,6 +11,7 @@ use super::{
     IGenerationOracle::{IGenerationOracleErrors as OracleError, Phase},
     IModelRegistry::IModelRegistryErrors as RegistryError,
     IVerifierStakes::IVerifierStakesErrors as StakesError,
+    ether,
 };
 
 /// A decoded revert.
@@ -71,12 +72,12 @@ fn oracle_words(error: &OracleError) -> String {
             e.modelId, e.seats, e.committeeSize
         ),
         E::ShareOutOfRange(e) => format!(
-            "a share of {} ETH per seat is out of range: more than 0 and at most {} ETH, so that fraud costs 20 shares",
-            ether(e.share),
-            ether(e.most)
+            "a share of {} per seat is out of range: more than 0 and at most {}, so that fraud costs 20 shares",
+            ether(U256::from(e.share)),
+            ether(U256::from(e.most))
         ),
         E::WrongPayment(e) => {
-            format!("{} ETH were sent and the fee is {} ETH exactly", format_ether(e.sent), format_ether(e.expected))
+            format!("{} were sent and the fee is {} exactly", ether(e.sent), ether(e.expected))
         }
         E::WrongHeader(e) => {
             format!("that is not the header of block {}, or the block is more than 256 blocks old", e.seedBlock)
@@ -138,7 +139,7 @@ fn stakes_words(error: &StakesError) -> String {
         }
         E::NoSuchSeat(e) => no_such_seat(e.modelId, e.seat),
         E::WrongStake(e) => {
-            format!("{} ETH were sent and a seat costs {} ETH exactly", format_ether(e.sent), format_ether(e.expected))
+            format!("{} were sent and a seat costs {} exactly", ether(e.sent), ether(e.expected))
         }
         E::EmptyOperator(_) => "a seat needs an operator other than the zero address".to_owned(),
         E::AlreadyLeft(e) => format!("seat {} of model {} has left the pool already", e.seat, e.modelId),
@@ -150,8 +151,8 @@ fn stakes_words(error: &StakesError) -> String {
             )
         }
         E::JobsOpen(e) => format!(
-            "open jobs hold {} ETH of seat {} of model {}: wait until they are settled",
-            ether(e.bonded),
+            "open jobs hold {} of seat {} of model {}: wait until they are settled",
+            ether(U256::from(e.bonded)),
             e.seat,
             e.modelId
         ),
@@ -179,13 +180,12 @@ pub fn phase_words(phase: Phase) -> &'static str {
     }
 }
 
-fn ether(amount: U96) -> String {
-    format_ether(U256::from(amount))
-}
-
 #[cfg(test)]
 mod tests {
-    use alloy::{primitives::address, sol_types::SolError};
+    use alloy::{
+        primitives::{address, aliases::U96},
+        sol_types::SolError,
+    };
 
     use super::*;
     use crate::chain::{IGenerationOracle, IModelRegistry, IVerifierStakes};
@@ -224,7 +224,7 @@ mod tests {
         let out_of_range = IGenerationOracle::ShareOutOfRange { share, most: U96::from(1) };
 
         let words = words(&out_of_range);
-        assert!(words.contains("2.0000") && words.contains("0.000000000000000001 ETH"), "{words}");
+        assert!(words.contains("of 2 ETH per seat") && words.contains("0.000000000000000001 ETH"), "{words}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(crate) enum Command {
 /// Where it goes.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The file and the password together are the account: keep copies of both, apart from each other.
+The file and the password together are the account: keep copies of both, apart from each other. \
 The password has 8 characters or more.")]
 pub(crate) struct NewArgs {
     /// The file to make; never overwritten

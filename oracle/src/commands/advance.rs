@@ -155,7 +155,9 @@ impl std::fmt::Display for Due {
 impl std::fmt::Display for Wait {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Blocks(blocks) => write!(f, "the draw is possible in {blocks} blocks"),
+            Self::Blocks(blocks) => {
+                write!(f, "the draw is possible in {blocks} block{}", if *blocks == 1 { "" } else { "s" })
+            }
             Self::Commit(seconds) => {
                 write!(f, "verifiers generate and commit; they have {seconds} s more at most")
             }

@@ -7,7 +7,7 @@ use alloy::{
     providers::Provider,
 };
 use oracle::{
-    chain::Chain,
+    chain::{Chain, ChainError},
     keys::{KeyArgs, KeyError},
 };
 use serde::Serialize;
@@ -58,8 +58,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     };
     let balance = Balance {
         address,
-        wallet: Ether(chain.provider.get_balance(address).await?),
-        credit: Ether(chain.oracle().creditOf(address).call().await?),
+        wallet: Ether(chain.provider.get_balance(address).await.map_err(ChainError::from)?),
+        credit: Ether(chain.oracle().creditOf(address).call().await.map_err(ChainError::from)?),
         stakes: stakes_of(&chain, address).await?,
     };
     context.terminal.result(&balance, human)?;

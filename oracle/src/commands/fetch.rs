@@ -6,7 +6,7 @@ mod agreement;
 mod copies;
 
 use std::{
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -20,7 +20,7 @@ use oracle::{
 };
 use serde::Serialize;
 
-use self::copies::Copy;
+use self::{agreement::Group, copies::Copy};
 use super::{
     Context,
     files::{check_absent, write_whole},
@@ -49,10 +49,10 @@ pub(crate) struct Args {
 }
 
 const AFTER_HELP: &str = "\
-A copy counts if its sha256 is the content hash that its seat revealed, it is a PNG of the size asked for, and its
-digest is within the model's accept distance of the verdict's. Copies agree if their colours differ by at most 4 of 255
-levels on average, and at most 2 % of the pixels by more than 32. The picture is the copy that most others agree with,
-and a quorum of the committee must agree with it; copies that do not are dropped and named.";
+A copy counts if its sha256 is the content hash that its seat revealed, it is a PNG of the size asked for, and its \
+digest is within the model's accept distance of the verdict's. Copies agree if their colours differ by at most 4 of \
+255 levels on average, and at most 2 % of the pixels by more than 32. The picture is the copy that most others agree \
+with, and a quorum of the committee must agree with it; copies that do not are dropped and named.";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -100,9 +100,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     let copies = write_all(&args, &fetched)?;
     let (counting, refused) = sort_out(&job, &digest, fetched);
     dropped.extend(refused);
-    let (chosen, agreeing, differing) = choose(&job, &counting)?;
-    dropped.extend(differing);
+    let group = agreement::largest(&counting);
+    dropped.extend(differing(&counting, group.as_ref()));
+    for dropped in &dropped {
+        context.terminal.note(format!("dropped {dropped}"));
+    }
 
+    let group = quorate(&job, &counting, group)?;
+    let chosen = &counting[group.centre];
     write_whole(&out, &chosen.png, args.force)?;
     let fetched = Fetched {
         job_id: job.request.id,
@@ -111,7 +116,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
         digest,
         noise_seed: job.noise_seed,
         spec: job.request.spec.clone(),
-        agreeing,
+        agreeing: group.members.iter().map(|&index| counting[index].seat).collect(),
         dropped,
         copies,
     };
@@ -140,9 +145,13 @@ async fn fetch(
     everybody: bool,
     terminal: &Terminal,
 ) -> eyre::Result<(Vec<Copy>, Vec<Dropped>)> {
-    let supporters = job.history.verdict.as_ref().map(|verdict| verdict.supporters.as_slice()).unwrap_or_default();
-    let wanted: Vec<_> =
-        job.history.reveals.iter().filter(|reveal| everybody || supporters.contains(&reveal.seat)).copied().collect();
+    let wanted: Vec<_> = job
+        .history
+        .reveals
+        .iter()
+        .filter(|reveal| everybody || supporters(job).contains(&reveal.seat))
+        .copied()
+        .collect();
     let operator =
         |seat: u32| job.votes.iter().find(|vote| vote.seat == seat).map(|vote| vote.operator).unwrap_or_default();
     let operators: Vec<_> = wanted.iter().map(|reveal| operator(reveal.seat)).collect();
@@ -160,37 +169,42 @@ async fn fetch(
     Ok(copies::fetch_all(sources.collect(), (width, height)).await?)
 }
 
-/// Those that the verdict accepts, and the others.
+/// Those that count, and the others: a supporter's word is good for the picture that bears it out.
 fn sort_out(job: &Job, digest: &Digest, copies: Vec<Copy>) -> (Vec<Copy>, Vec<Dropped>) {
-    let is_accepted = |copy: &Copy| job.profile.zone(digest, &Digest::of_image(&copy.image)) == Zone::Accepted;
-    let (accepted, refused): (Vec<_>, Vec<_>) = copies.into_iter().partition(is_accepted);
-    let reason = "its picture is not what the verdict says".to_owned();
-    let dropped = refused.iter().map(|copy| copy.dropped(reason.clone())).collect();
-    (accepted, dropped)
+    let (mut counting, mut dropped) = (Vec::new(), Vec::new());
+    for copy in copies {
+        if !supporters(job).contains(&copy.seat) {
+            dropped.push(copy.dropped("the verdict does not accept its digest"));
+        } else if job.profile.zone(digest, &Digest::of_image(&copy.image)) != Zone::Accepted {
+            dropped.push(copy.dropped("its picture is not what the verdict says"));
+        } else {
+            counting.push(copy);
+        }
+    }
+    (counting, dropped)
 }
 
-/// The copy to keep, the seats that agree with it, and the seats that do not.
-fn choose<'a>(job: &Job, copies: &'a [Copy]) -> eyre::Result<(&'a Copy, Vec<u32>, Vec<Dropped>)> {
-    let quorum = quorum(job.view.terms.committeeSize);
-    let again = format!(
-        "nothing was written; anybody can make the picture again: `oracle fetch {} --spec-out SPEC.json`, then `prover-node generate --spec SPEC.json --noise-seed {}`",
-        job.request.id, job.noise_seed
-    );
-    let group = agreement::largest(copies).ok_or_else(|| eyre::eyre!("no copy could be fetched; {again}"))?;
-    eyre::ensure!(
-        group.members.len() >= quorum,
-        "only {} of {} fetched copies agree, and a quorum is {quorum}; {again}",
-        group.members.len(),
-        copies.len()
-    );
-    let (agreeing, differing): (Vec<_>, Vec<_>) =
-        copies.iter().enumerate().partition(|(index, _)| group.members.contains(index));
-    let reason = "its pixels differ from the quorum's".to_owned();
-    Ok((
-        &copies[group.centre],
-        agreeing.into_iter().map(|(_, copy)| copy.seat).collect(),
-        differing.into_iter().map(|(_, copy)| copy.dropped(reason.clone())).collect(),
-    ))
+fn differing(copies: &[Copy], group: Option<&Group>) -> Vec<Dropped> {
+    let agrees = |index| group.is_some_and(|group| group.members.contains(&index));
+    let differing = copies.iter().enumerate().filter(|(index, _)| !agrees(*index));
+    differing.map(|(_, copy)| copy.dropped("its pixels differ from those that most agree on")).collect()
+}
+
+fn quorate(job: &Job, copies: &[Copy], group: Option<Group>) -> eyre::Result<Group> {
+    let (quorum, agreeing) =
+        (quorum(job.view.terms.committeeSize), group.as_ref().map_or(0, |group| group.members.len()));
+    group.filter(|_| agreeing >= quorum).ok_or_else(|| {
+        eyre::eyre!(
+            "{agreeing} of {} usable copies agree, and a quorum is {quorum}: no picture was written; anybody can make it again: `oracle fetch {} --spec-out SPEC.json`, then `prover-node generate --spec SPEC.json --noise-seed {}`",
+            copies.len(),
+            job.request.id,
+            job.noise_seed
+        )
+    })
+}
+
+fn supporters(job: &Job) -> &[u32] {
+    job.history.verdict.as_ref().map(|verdict| verdict.supporters.as_slice()).unwrap_or_default()
 }
 
 fn write_spec(args: &Args, job: &Job) -> eyre::Result<()> {
@@ -214,16 +228,18 @@ fn write_copy(folder: &Path, copy: &Copy, force: bool) -> eyre::Result<Written> 
 
 fn human(fetched: &Fetched) -> String {
     let seats: Vec<_> = fetched.agreeing.iter().map(u32::to_string).collect();
-    let mut text = listing(&[
+    listing(&[
         ("file", fetched.file.display().to_string()),
         ("agreeing", format!("seats {}", seats.join(", "))),
         ("content hash", fetched.content_hash.to_string()),
         ("digest", fetched.digest.to_string()),
         ("noise seed", fetched.noise_seed.to_string()),
         ("prompt", printable(&fetched.spec.prompt.text())),
-    ]);
-    for dropped in &fetched.dropped {
-        text += &format!("dropped seat {} ({}): {}\n", dropped.seat, dropped.operator, printable(&dropped.reason));
+    ])
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seat {} ({}): {}", self.seat, self.operator, printable(&self.reason))
     }
-    text
 }

@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use alloy::primitives::{B256, U256, aliases::U96};
-use oracle::{chain::ModelRef, tally::quorum};
+use oracle::{
+    chain::{ChainError, ModelRef},
+    tally::quorum,
+};
 use serde::Serialize;
 
 use super::{
@@ -22,7 +25,7 @@ const USUAL_SHARES_IN_A_STAKE: u64 = 1_000;
 /// For what.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The fee is split evenly over the committee. Every drawn seat has an eighth of its stake at risk, whatever the fee:
+The fee is split evenly over the committee. Every drawn seat has an eighth of its stake at risk, whatever the fee: \
 to have a false picture accepted, a quorum must put that much at risk each.")]
 pub(crate) struct Args {
     /// Id, beginning of the id, or name
@@ -70,7 +73,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
         model: model.name,
         committee_size: size,
         quorum: quorum(size),
-        seats_in_pool: chain.stakes().activeSeats(model.id).call().await?,
+        seats_in_pool: chain.stakes().activeSeats(model.id).call().await.map_err(ChainError::from)?,
         seat_stake: stake.into(),
         bond: Ether(bond),
         at_risk: Ether(bond * U256::from(quorum(size))),

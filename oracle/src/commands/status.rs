@@ -28,14 +28,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
 
 pub(crate) fn human(report: &JobReport) -> String {
     let spec = &report.spec;
-    let head = listing(&[
+    let mut lines = vec![
         ("job", report.job_id.to_string()),
         ("phase", phase(report)),
         ("outcome", report.outcome.to_owned()),
         ("digest", report.digest.map_or_else(|| "-".to_owned(), |digest| digest.to_string())),
         ("noise seed", report.noise_seed.map_or_else(|| "not drawn yet".to_owned(), |seed| seed.to_string())),
         ("prompt", printable(&spec.prompt.text())),
-        ("negative", printable(&spec.negative_prompt.text())),
+        ("without", printable(&spec.negative_prompt.text())),
         (
             "picture",
             format!("{}x{}, {} steps, guidance {}", spec.width, spec.height, spec.steps, spec.guidance_scale()),
@@ -45,7 +45,9 @@ pub(crate) fn human(report: &JobReport) -> String {
         ("fee", format!("{} ({} for each of {} seats)", report.fee, report.share, report.committee_size)),
         ("refunded", report.refunded.to_string()),
         ("bond", format!("{} per seat", report.bond)),
-    ]);
+    ];
+    lines.retain(|(_, value)| !value.is_empty());
+    let head = listing(&lines);
     if report.members.is_empty() {
         return head;
     }

@@ -71,14 +71,15 @@ pub(crate) struct Args {
 }
 
 const AFTER_HELP: &str = "\
-With --fixed-seed the requester can have searched for a job on which honest machines differ. Dissent then costs a
+With --fixed-seed the requester can have searched for a job on which honest machines differ. Dissent then costs a \
 verifier its share and never its bond, so a fraud has nothing to lose: rely on such a job for nothing of value.
 
 Exit codes: 0 paid (with --wait: accepted), 1 failed, 2 not understood, 3 unresolved, 4 expired.
 
 Examples:
   oracle submit \"a red apple on a blue plate\" --model emoji-64 --keystore me.json --wait
-  oracle submit \"a fox\" --model 0x8c1d --size 64 --steps 20 --guidance 5 --committee 5 --fee 0.01 --keystore me.json";
+  oracle submit \"a fox\" --model 0x8c1d --size 64 --steps 20 --guidance 5 --keystore me.json
+  oracle submit \"a fox\" --model 0x8c1d --committee 5 --fee 0.01 --seed 7 --keystore me.json";
 
 const UNRESOLVED: u8 = 3;
 const EXPIRED: u8 = 4;

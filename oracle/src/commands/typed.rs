@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use alloy::primitives::{B256, U256, aliases::U96, utils::format_ether};
+use alloy::primitives::{B256, U256, aliases::U96};
+use oracle::chain::ether;
 use serde::{Serialize, Serializer};
 
 /// Width and height in pixels: `64x48`, or `64` for a square.
@@ -67,9 +68,7 @@ impl FromStr for Ether {
 
 impl std::fmt::Display for Ether {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = format_ether(self.0);
-        let shortest = text.trim_end_matches('0').trim_end_matches('.');
-        write!(f, "{shortest} ETH")
+        f.write_str(&ether(self.0))
     }
 }
 

@@ -90,8 +90,8 @@ pub(super) async fn fetch_all(
 }
 
 impl Copy {
-    pub(super) fn dropped(&self, reason: String) -> Dropped {
-        Dropped { seat: self.seat, operator: self.operator, reason }
+    pub(super) fn dropped(&self, reason: &str) -> Dropped {
+        Dropped { seat: self.seat, operator: self.operator, reason: reason.to_owned() }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::commands::{Context, files::write_whole, terminal::Terminal};
 /// Which model.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The folder holds the model in the layout of diffusers and a quorate-model.json, whose \"files\" may be empty or out of
+The folder holds the model in the layout of diffusers and a quorate-model.json, whose \"files\" may be empty or out of \
 date: they are replaced. Everything else in it stays. A manifest that changes is another model: register it anew.")]
 pub(crate) struct Args {
     /// The model's folder

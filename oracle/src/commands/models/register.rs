@@ -6,7 +6,11 @@ use alloy::{
     primitives::{B256, TxHash, U256, aliases::U96, keccak256},
     sol_types::SolValue,
 };
-use oracle::{chain::IModelRegistry, keys::KeyArgs, manifest::LocalModel};
+use oracle::{
+    chain::{ChainError, IModelRegistry},
+    keys::KeyArgs,
+    manifest::LocalModel,
+};
 use serde::Serialize;
 
 use crate::commands::{
@@ -18,7 +22,7 @@ use crate::commands::{
 /// Which model, and on which terms.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The id is the hash of the manifest, its bounds and tolerances, the seat stake and the owner: another stake or another
+The id is the hash of the manifest, its bounds and tolerances, the seat stake and the owner: another stake or another \
 owner is another model. Registering the same one again changes nothing.")]
 pub(crate) struct Args {
     /// The model's folder, with its quorate-model.json
@@ -54,7 +58,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     let model = local.manifest.on_chain(local.hash, U96::from(seat_stake.0), account.address);
     let model_id = id(&model);
     let models = account.chain.models();
-    let transaction = match models.isRegistered(model_id).call().await.map_err(oracle::chain::ChainError::from)? {
+    let transaction = match models.isRegistered(model_id).call().await.map_err(ChainError::from)? {
         true => None,
         false => {
             let mut progress = context.terminal.progress();

@@ -10,7 +10,7 @@ use alloy::{
     signers::k256::elliptic_curve::rand_core::{OsRng, RngCore},
 };
 use oracle::{
-    chain::{Chain, IGenerationOracle::Terms, RegisteredModel},
+    chain::{Chain, ChainError, IGenerationOracle::Terms, RegisteredModel},
     manifest::{ImageDefaults, LocalModel, MANIFEST_FILE, ManifestError},
     spec::{ImageBounds, ImageSpec, Solver},
 };
@@ -139,7 +139,7 @@ fn share(paid: Option<Ether>, seat_stake: U96, committee: u8) -> eyre::Result<U9
 
 /// Young seats count for the contract, but are not drawn: the job would end unresolved.
 async fn check_pool(chain: &Chain, model: &RegisteredModel, committee: u8) -> eyre::Result<()> {
-    let seat_age = u64::from(chain.stakes().seatAge().call().await?);
+    let seat_age = u64::from(chain.stakes().seatAge().call().await.map_err(ChainError::from)?);
     let now = chain.now().await?.time;
     let seats = all_seats(chain, model.id).await?;
     let in_pool = seats.iter().filter(|(_, seat)| seat.leftAt == 0);
