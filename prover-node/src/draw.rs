@@ -48,8 +48,9 @@ impl Node {
 
     async fn send_draw(&self, job: B256, look: &Look) -> Result<(), StepError> {
         let header = seed_header(&self.chain.provider, look.job.seedBlock).await?;
-        self.send(&IGenerationOracle::drawCall { jobId: job, header }).await?;
-        info!(job = short(job), "sent the draw");
+        if self.send_first(&IGenerationOracle::drawCall { jobId: job, header }).await? {
+            info!(job = short(job), "sent the draw");
+        }
         Ok(())
     }
 

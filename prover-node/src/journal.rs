@@ -1,6 +1,10 @@
 //! The journal: what must survive a crash, in SQLite. Each function is one transaction, on disk when it returns.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
 
 use alloy::primitives::{Address, B256};
 use oracle::{commitment::Opening, digest::Digest, follower::Trail};
@@ -102,7 +106,8 @@ type Result<T> = std::result::Result<T, JournalError>;
 impl Journal {
     /// Opens or makes the journal in `folder`, which must be locked.
     pub async fn open(folder: &Path, owner: Owner) -> Result<Self> {
-        let journal = Self::connect(folder, |options| options.create_if_missing(true)).await?;
+        create_private(&folder.join(FILE))?;
+        let journal = Self::connect(folder, |options| options).await?;
         sqlx::migrate!()
             .run(&journal.database)
             .await
@@ -399,6 +404,12 @@ impl FromRow<'_, SqliteRow> for Vote {
         let opening = Opening { digest, content_hash: hash(row, "content_hash")?, salt: hash(row, "salt")? };
         Ok(Self { seat: Seat::from_row(row)?, opening })
     }
+}
+
+/// Salts are in it: nobody else may read it, wherever it lies. SQLite's other files take its permissions.
+fn create_private(path: &Path) -> Result<()> {
+    let created = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    created.map(|_| ()).map_err(|error| JournalError::Database { path: path.to_owned(), source: error.into() })
 }
 
 type QueryAs<'q, T> = sqlx::query::QueryAs<'q, sqlx::Sqlite, T, sqlx::sqlite::SqliteArguments>;

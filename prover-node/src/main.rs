@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use prover_node::commands::{register, run, seats, status};
+use prover_node::{
+    commands::{generate, register, run, seats, status},
+    inference::fix_thread_count,
+};
 
 /// Quorate's prover node: a staked verifier that makes pictures again and votes on them.
 ///
@@ -31,17 +34,27 @@ enum Command {
     Leave(seats::LeaveArgs),
     /// Withdraw what was earned, and the stakes of seats that have left (owner's key)
     Withdraw(seats::WithdrawArgs),
+    /// Make any job's picture again
+    Generate(Box<generate::GenerateArgs>),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let Cli { command, json } = Cli::parse();
+fn main() -> ExitCode {
+    // It may start the program again, and so comes before everything else.
+    fix_thread_count();
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(execute(Cli::parse())),
+        Err(error) => failed(&eyre::eyre!("cannot start the async runtime: {error}"), false),
+    }
+}
+
+async fn execute(Cli { command, json }: Cli) -> ExitCode {
     let done = match command {
         Command::Register(args) => register::execute(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::execute(*args, json, |pipeline| pipeline).await,
         Command::Status(args) => status::execute(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Leave(args) => seats::leave(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Withdraw(args) => seats::withdraw(args, json).await.map(|()| ExitCode::SUCCESS),
+        Command::Generate(args) => generate::execute(*args, json).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| failed(&error, json))
 }

@@ -7,10 +7,13 @@
 
 use std::time::Instant;
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::{
+    primitives::{Address, B256, U256},
+    sol_types::SolCall,
+};
 use oracle::{
     chain::{
-        Chain, ChainTime,
+        Chain, ChainError, ChainTime,
         IGenerationOracle::{self, Outcome, Phase, Step},
     },
     commitment::commitment_of,
@@ -31,13 +34,13 @@ use crate::{
     output::OutputStore,
     pace::{Pace, Promises, in_time},
     salt::SaltKey,
-    wallet::{Call, Wallet},
+    wallet::{Call, SendError, Wallet},
 };
 
 pub use crate::service::run;
 
 /// Blocks that the next in line waits for the one before it to send what anyone may send.
-pub(crate) const TURN: u64 = 2;
+pub(crate) const TURN: u64 = 3;
 
 /// One operator at work for one model.
 pub struct Node {
@@ -218,8 +221,9 @@ impl Node {
             let look = self.look_at(key).await?;
             if look.job.phase == Phase::Settle {
                 let place = look.place_among_revealed(self.operator).unwrap_or(0);
-                if now.block >= *turn.get_or_insert(now.block + place * TURN) {
-                    self.send(&IGenerationOracle::settleCall { jobId: key.job }).await?;
+                if now.block >= *turn.get_or_insert(now.block + place * TURN)
+                    && self.send_first(&IGenerationOracle::settleCall { jobId: key.job }).await?
+                {
                     info!(job = short(key.job), "settled");
                 }
             }
@@ -276,11 +280,25 @@ impl Node {
     }
 
     /// Sends a call to the oracle and waits until it is mined and in sight.
-    pub(crate) async fn send(&self, call: &impl alloy::sol_types::SolCall) -> Result<(), StepError> {
+    pub(crate) async fn send(&self, call: &impl SolCall) -> Result<(), StepError> {
         let receipt = self.wallet.send(Call::new(self.chain.deployment.generation_oracle, call)).await?;
         let block = receipt.block_number.unwrap_or_default();
         let _ = self.heads.clone().wait_for(|head| head.block >= block).await;
         Ok(())
+    }
+
+    /// Sends what anyone may send, and says whether we were the first.
+    pub(crate) async fn send_first(&self, call: &impl SolCall) -> Result<bool, StepError> {
+        match self.send(call).await {
+            Ok(()) => Ok(true),
+            Err(StepError::Send(
+                reason @ (SendError::Chain(ChainError::Reverted(_)) | SendError::RevertedOnChain(_)),
+            )) => {
+                debug!(%reason, "somebody was faster");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn commitment(&self, key: DrawKey, vote: &Vote) -> B256 {

@@ -53,10 +53,16 @@ pub enum SendError {
     /// It was mined, and another transaction had changed the state before it.
     #[error("transaction {0} was mined and reverted")]
     RevertedOnChain(B256),
-    /// Somebody else uses this key.
-    #[error("another program sends with this node's key (nonce {nonce}): give the node a key of its own")]
+    /// An older transaction of ours, from before a restart or a reorganisation, or somebody else with this key.
+    #[error("another transaction of this node's key took nonce {nonce}; a key must be used by one node only")]
     NonceTaken {
-        /// Mined in a transaction that is not ours.
+        /// Mined in another transaction.
+        nonce: u64,
+    },
+    /// A reorganisation threw out transactions before this one, which must be sent first.
+    #[error("a reorganisation threw out transactions before nonce {nonce}")]
+    NonceAhead {
+        /// Not mined, and not to be mined yet.
         nonce: u64,
     },
     /// It may still be mined.
@@ -88,7 +94,7 @@ struct Desk {
     address: Address,
     wallet: EthereumWallet,
     heads: watch::Receiver<ChainTime>,
-    /// What the last transaction paid: with the same nonce, the next one must pay more.
+    /// Nonce and fees of the last transaction: what replaces it must pay more.
     last: Option<(u64, Eip1559Estimation)>,
 }
 
@@ -172,7 +178,7 @@ impl Desk {
     async fn fees(&self, nonce: u64) -> Result<Eip1559Estimation, ChainError> {
         let market = self.provider.estimate_eip1559_fees().await?;
         Ok(match self.last {
-            Some((last, fees)) if last == nonce => higher(market, raise(fees)),
+            Some((last, fees)) if last >= nonce => higher(market, raise(fees)),
             _ => market,
         })
     }
@@ -215,13 +221,17 @@ impl Desk {
         let mut looks = 0;
         loop {
             // The nonce first, the receipts second: if it is used up and no receipt is ours, somebody else used it.
-            let used = self.next_nonce().await? > sent.nonce;
+            let next = self.next_nonce().await?;
+            let used = next > sent.nonce;
             if let Some(receipt) = self.receipt(sent).await? {
                 return Ok(Some(receipt));
             }
             looks += u32::from(used);
             if looks > LOOKS {
                 return Err(SendError::NonceTaken { nonce: sent.nonce });
+            }
+            if next < sent.nonce {
+                return Err(SendError::NonceAhead { nonce: sent.nonce });
             }
             if !used && self.heads.borrow().block >= until {
                 warn!(nonce = sent.nonce, refused = sent.refused, "transaction not mined: paying more");

@@ -1,5 +1,6 @@
 //! The commands of `prover-node`, one file each.
 
+pub mod generate;
 pub mod profile;
 pub mod register;
 pub mod run;
@@ -8,7 +9,10 @@ pub mod status;
 
 use std::io::IsTerminal;
 
+use alloy::primitives::U256;
 use eyre::WrapErr;
+use oracle::chain::ether;
+use serde::{Serialize, Serializer};
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// Logs for people on stderr, or as JSON lines on stdout. `RUST_LOG` chooses what is logged.
@@ -24,9 +28,30 @@ pub fn init_logs(json: bool) {
 }
 
 /// Prints what a command found, for machines.
-pub(crate) fn print_json(value: &impl serde::Serialize) -> eyre::Result<()> {
+pub(crate) fn print_json(value: &impl Serialize) -> eyre::Result<()> {
     println!("{}", serde_json::to_string(value).wrap_err("the result cannot be written as JSON")?);
     Ok(())
+}
+
+/// An amount: exact for machines, in ETH for people.
+#[derive(Clone, Copy)]
+pub(crate) struct Wei(pub(crate) U256);
+
+impl std::fmt::Display for Wei {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&ether(self.0))
+    }
+}
+
+impl Serialize for Wei {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// Text that others wrote, without what could command a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// Seat numbers for people.

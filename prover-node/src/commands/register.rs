@@ -1,6 +1,6 @@
 //! `prover-node register`: takes seats in a model's pool, each with its stake.
 
-use alloy::primitives::{Address, U256, utils::format_ether};
+use alloy::primitives::{Address, U256};
 use eyre::OptionExt;
 use oracle::{
     chain::{ChainArgs, IVerifierStakes::Enrolled, ModelRef, connect},
@@ -8,7 +8,7 @@ use oracle::{
 };
 use serde_json::json;
 
-use super::print_json;
+use super::{Wei, list, print_json, printable};
 
 /// What was typed after `register`.
 #[derive(Clone, clap::Args)]
@@ -35,25 +35,25 @@ pub async fn execute(args: RegisterArgs, json: bool) -> eyre::Result<()> {
     let model = chain.find_model(&args.model).await?;
     let owner = chain.account(args.key.load(chain.deployment.chain_id)?)?;
     let operator = args.operator.unwrap_or(owner.address);
-    let stake = U256::from(model.model.seatStake);
+    let (name, stake) = (printable(&model.name), Wei(U256::from(model.model.seatStake)));
 
     let mut taken = Vec::new();
     for _ in 0..args.seats {
-        let receipt = owner.send(chain.stakes().enrol(model.id, operator).value(stake)).await?;
+        let receipt = owner.send(chain.stakes().enrol(model.id, operator).value(stake.0)).await?;
         let enrolled = receipt.decoded_log::<Enrolled>().ok_or_eyre("the contract took the stake and named no seat")?;
-        eprintln!("seat {} of {} taken for {} ETH", enrolled.seat, model.name, format_ether(stake));
+        eprintln!("seat {} of {name} taken for {stake}", enrolled.seat);
         taken.push(enrolled.seat);
     }
 
     if json {
         return print_json(&json!({
-            "model": model.id, "owner": owner.address, "operator": operator, "seats": taken, "stakeEach": stake.to_string(),
+            "model": model.id, "owner": owner.address, "operator": operator, "seats": taken, "stakeEach": stake,
         }));
     }
-    println!("model     {} ({})", model.id, model.name);
+    println!("model     {} ({name})", model.id);
     println!("owner     {}", owner.address);
     println!("operator  {operator}");
-    println!("seats     {}", super::list(&taken));
+    println!("seats     {}", list(&taken));
     println!("Next: `prover-node run` with the operator's key.");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `prover-node leave` and `prover-node withdraw`: giving seats up, and getting the money back. Both take the owner's key.
 
-use alloy::primitives::{Address, U256, utils::format_ether};
+use alloy::primitives::{Address, B256};
 use eyre::{bail, ensure};
 use oracle::{
     chain::{Account, Chain, ChainArgs, ChainError, ModelRef, connect},
@@ -8,7 +8,7 @@ use oracle::{
 };
 use serde_json::json;
 
-use super::{list, print_json};
+use super::{Wei, list, print_json, printable};
 use crate::pool::{PoolSeat, seats_of};
 
 /// What was typed after `leave`.
@@ -51,8 +51,8 @@ pub async fn leave(args: LeaveArgs, json: bool) -> eyre::Result<()> {
     let mut seats = owned(&chain, model.id, owner.address).await?;
     seats.retain(|seat| seat.is_active() && (args.seats.is_empty() || args.seats.contains(&seat.number)));
     let missing: Vec<_> = args.seats.iter().filter(|number| seats.iter().all(|seat| seat.number != **number)).collect();
-    ensure!(missing.is_empty(), "{} has no seat {missing:?} in the pool of {}", owner.address, model.name);
-    ensure!(!seats.is_empty(), "{} has no seat in the pool of {}", owner.address, model.name);
+    ensure!(missing.is_empty(), "{} has no seat {missing:?} in the pool of {}", owner.address, printable(&model.name));
+    ensure!(!seats.is_empty(), "{} has no seat in the pool of {}", owner.address, printable(&model.name));
 
     for seat in &seats {
         owner.send(chain.stakes().leavePool(model.id, seat.number)).await?;
@@ -93,27 +93,27 @@ pub async fn withdraw(args: WithdrawArgs, json: bool) -> eyre::Result<()> {
         }
     }
     let earned = withdraw_credit(&chain, &owner, to).await?;
-    if stakes.is_empty() && earned.is_zero() {
+    if stakes.is_empty() && earned.0.is_zero() {
         bail!("there is nothing to withdraw for {} now", owner.address);
     }
     if json {
-        return print_json(&json!({ "to": to, "earned": earned.to_string(), "seats": stakes, "locked": locked }));
+        return print_json(&json!({ "to": to, "earned": earned, "seats": stakes, "locked": locked }));
     }
     println!("to      {to}");
-    println!("earned  {} ETH", format_ether(earned));
+    println!("earned  {earned}");
     println!("stakes  {}", if stakes.is_empty() { "none".to_owned() } else { format!("of seats {}", list(&stakes)) });
     Ok(())
 }
 
-async fn withdraw_credit(chain: &Chain, owner: &Account, to: Address) -> eyre::Result<U256> {
+async fn withdraw_credit(chain: &Chain, owner: &Account, to: Address) -> eyre::Result<Wei> {
     let credit = chain.oracle().creditOf(owner.address).call().await.map_err(ChainError::from)?;
     if !credit.is_zero() {
         owner.send(chain.oracle().withdraw(to)).await?;
     }
-    Ok(credit)
+    Ok(Wei(credit))
 }
 
-async fn owned(chain: &Chain, model: alloy::primitives::B256, owner: Address) -> Result<Vec<PoolSeat>, ChainError> {
+async fn owned(chain: &Chain, model: B256, owner: Address) -> Result<Vec<PoolSeat>, ChainError> {
     let mut seats = seats_of(chain, model, owner).await?;
     seats.retain(|seat| seat.seat.owner == owner);
     Ok(seats)

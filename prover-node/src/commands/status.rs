@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use alloy::{
-    primitives::{Address, U256, utils::format_ether},
+    primitives::{Address, U256},
     providers::Provider,
 };
-use comfy_table::{Table, presets};
+use comfy_table::{LineStyle, Table, TableStyle};
 use oracle::chain::{Chain, ChainArgs, ChainError, ModelRef, connect};
 use serde::Serialize;
 
-use super::print_json;
+use super::{Wei, print_json, printable};
 use crate::{
     config::genesis,
     data_dir::default_path,
@@ -39,9 +39,9 @@ pub struct StatusArgs {
 struct Report {
     account: Address,
     /// For gas, in wei.
-    balance: U256,
+    balance: Wei,
     /// What `withdraw` would pay, in wei.
-    credit: U256,
+    credit: Wei,
     seats: Vec<SeatLine>,
     /// Of the node on this machine; none if it has not run here.
     open_jobs: Option<OpenJobs>,
@@ -55,9 +55,9 @@ struct SeatLine {
     owner: Address,
     operator: Address,
     /// In wei.
-    stake: U256,
+    stake: Wei,
     /// The part that open jobs hold, in wei.
-    bonded: U256,
+    bonded: Wei,
     state: &'static str,
 }
 
@@ -66,8 +66,8 @@ pub async fn execute(args: StatusArgs, json: bool) -> eyre::Result<()> {
     let chain = connect(&args.chain).await?;
     let report = Report {
         account: args.account,
-        balance: chain.provider.get_balance(args.account).await.map_err(ChainError::from)?,
-        credit: chain.oracle().creditOf(args.account).call().await.map_err(ChainError::from)?,
+        balance: Wei(chain.provider.get_balance(args.account).await.map_err(ChainError::from)?),
+        credit: Wei(chain.oracle().creditOf(args.account).call().await.map_err(ChainError::from)?),
         seats: seats(&chain, &args).await?,
         open_jobs: open_jobs(&chain, &args).await?,
     };
@@ -112,8 +112,8 @@ impl SeatLine {
             seat: *number,
             owner: seat.owner,
             operator: seat.operator,
-            stake: U256::from(seat.stake),
-            bonded: U256::from(seat.bonded),
+            stake: Wei(U256::from(seat.stake)),
+            bonded: Wei(U256::from(seat.bonded)),
             state,
         }
     }
@@ -122,8 +122,8 @@ impl SeatLine {
 impl Report {
     fn print(&self) {
         println!("account   {}", self.account);
-        println!("balance   {} ETH", format_ether(self.balance));
-        println!("credit    {} ETH", format_ether(self.credit));
+        println!("balance   {}", self.balance);
+        println!("credit    {}", self.credit);
         match self.open_jobs {
             Some(OpenJobs { requested, drawn, sealed }) => {
                 println!(
@@ -137,15 +137,15 @@ impl Report {
             return;
         }
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        let line = LineStyle::none().fill('─').junction('─');
+        table.load_style(TableStyle::new().header_separator(line));
         table.set_header(["model", "seat", "stake", "bonded", "state", "operator"]);
         for line in &self.seats {
-            let ether = |wei| format!("{} ETH", format_ether(wei));
             table.add_row([
-                line.model.clone(),
+                printable(&line.model),
                 line.seat.to_string(),
-                ether(line.stake),
-                ether(line.bonded),
+                line.stake.to_string(),
+                line.bonded.to_string(),
                 line.state.to_owned(),
                 line.operator.to_string(),
             ]);
