@@ -2,29 +2,21 @@
 pragma solidity 0.8.37;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {BlockHeader} from "@openzeppelin/contracts/utils/BlockHeader.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {IGenerationOracle} from "./interfaces/IGenerationOracle.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IVerifierStakes} from "./interfaces/IVerifierStakes.sol";
 import {Digests} from "./libraries/Digests.sol";
+import {Headers} from "./libraries/Headers.sol";
 import {Job, Phases} from "./libraries/Phases.sol";
+import {Rulings} from "./libraries/Rulings.sol";
 import {Standing, Standings} from "./libraries/Standings.sol";
-import {Tally} from "./libraries/Tally.sol";
 
 /// @dev Documented in IGenerationOracle.
 contract GenerationOracle is IGenerationOracle, ReentrancyGuardTransient {
     using Phases for Job;
+    using Rulings for Rulings.Ruling;
     using Standings for Standing;
-
-    /// @dev A settled committee.
-    struct Ruling {
-        Outcome outcome;
-        /// The member whose digest won.
-        uint256 winner;
-        /// By member.
-        Standing[] standings;
-    }
 
     uint256 private constant ROUND = 1;
     uint8 private constant LEAST_COMMITTEE = 3;
@@ -147,12 +139,11 @@ contract GenerationOracle is IGenerationOracle, ReentrancyGuardTransient {
     function settle(bytes32 jobId) external nonReentrant {
         Job storage done = _expect(jobId, Phase.Settle);
         Vote[] memory cast = _votesOf(done);
-        Ruling memory ruling = _rule(done, cast);
+        Rulings.Ruling memory ruling = Rulings.rule(cast, _termsOf(done), MODELS.profileOf(done.modelId));
 
         (done.outcome, done.winner) = (ruling.outcome, uint8(ruling.winner));
 
-        bytes32 digest = ruling.outcome == Outcome.Accepted ? cast[ruling.winner].value : bytes32(0);
-        emit Settled(jobId, ruling.outcome, digest, _supporters(cast, ruling.standings));
+        emit Settled(jobId, ruling.outcome, ruling.digest, ruling.supporters(cast));
 
         address[] memory owners = _release(jobId, done, cast, ruling.standings);
         uint256 paid = _pay(jobId, done.share, cast, ruling.standings, owners);
@@ -191,7 +182,7 @@ contract GenerationOracle is IGenerationOracle, ReentrancyGuardTransient {
         return JobView({
             requester: it.requester,
             modelId: it.modelId,
-            terms: Terms({committeeSize: it.committeeSize, fixedSeed: it.fixedSeed, share: it.share}),
+            terms: _termsOf(it),
             specHash: it.specHash,
             specSeed: it.specSeed,
             requestBlock: it.requestBlock,
@@ -300,9 +291,9 @@ contract GenerationOracle is IGenerationOracle, ReentrancyGuardTransient {
 
     /// @dev The hash is checked before a byte is parsed, so that what is parsed is a header that the chain accepted, with
     /// whatever fields later forks append.
-    function _randao(uint256 seedBlock, bytes memory header) private view returns (bytes32) {
+    function _randao(uint256 seedBlock, bytes calldata header) private view returns (bytes32) {
         require(keccak256(header) == blockhash(seedBlock), WrongHeader(seedBlock));
-        return BlockHeader.getPrevRandao(header);
+        return Headers.randao(header);
     }
 
     /// @return undecided seats that take part
@@ -338,44 +329,6 @@ contract GenerationOracle is IGenerationOracle, ReentrancyGuardTransient {
     }
 
     // --------------------------------------------------------------------------------------------------- the settlement
-
-    function _rule(Job storage done, Vote[] memory cast) private view returns (Ruling memory ruling) {
-        (bytes32[] memory digests, uint256[] memory members) = _revealed(cast);
-        IModelRegistry.ToleranceProfile memory profile = MODELS.profileOf(done.modelId);
-        (bool accepted, uint256 winner, Zone[] memory zones) = Tally.verdict(profile, done.committeeSize, digests);
-
-        ruling.outcome = accepted ? Outcome.Accepted : Outcome.Unresolved;
-        ruling.standings = Standings.ofUnrevealed(cast, digests.length > 0);
-        if (accepted) ruling.winner = members[winner];
-        for (uint256 i; i < members.length; ++i) {
-            ruling.standings[members[i]] = accepted ? Standings.ofZone(zones[i], done.fixedSeed) : Standing.Unjudged;
-        }
-    }
-
-    function _revealed(Vote[] memory cast) private pure returns (bytes32[] memory digests, uint256[] memory members) {
-        uint256 count;
-        for (uint256 member; member < cast.length; ++member) {
-            if (cast[member].step == Step.Revealed) ++count;
-        }
-
-        (digests, members) = (new bytes32[](count), new uint256[](count));
-        for (uint256 member = cast.length; member > 0; --member) {
-            if (cast[member - 1].step != Step.Revealed) continue;
-            (digests[--count], members[count]) = (cast[member - 1].value, member - 1);
-        }
-    }
-
-    function _supporters(Vote[] memory cast, Standing[] memory standings) private pure returns (uint32[] memory seats) {
-        uint256 count;
-        for (uint256 member; member < standings.length; ++member) {
-            if (standings[member] == Standing.Supporter) ++count;
-        }
-
-        seats = new uint32[](count);
-        for (uint256 member = standings.length; member > 0; --member) {
-            if (standings[member - 1] == Standing.Supporter) seats[--count] = cast[member - 1].seat;
-        }
-    }
 
     /// @return owners of the seats, by member
     function _release(bytes32 jobId, Job storage done, Vote[] memory cast, Standing[] memory standings)
@@ -415,6 +368,10 @@ contract GenerationOracle is IGenerationOracle, ReentrancyGuardTransient {
 
         _credits[done.requester] += amount;
         emit Refunded(jobId, done.requester, amount);
+    }
+
+    function _termsOf(Job storage it) private view returns (Terms memory) {
+        return Terms({committeeSize: it.committeeSize, fixedSeed: it.fixedSeed, share: it.share});
     }
 
     function _escrowOf(Job storage it) private view returns (uint256) {

@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 import {IGenerationOracle} from "../src/interfaces/IGenerationOracle.sol";
-import {Headers} from "./Headers.sol";
-import {Protocol} from "./Protocol.sol";
+import {HeaderFixtures} from "./HeaderFixtures.t.sol";
+import {Protocol} from "./Protocol.t.sol";
 
 /// @notice What each step of a job costs, base fee of the transaction and calldata included; written to
 /// `contracts/snapshots`.
@@ -33,7 +33,7 @@ contract GasTest is Protocol {
         bytes32 jobId = request(3);
         uint256 all = vm.snapshotGasLastCall(name, "1 request");
         anvilSeed(jobId);
-        oracle.draw(jobId, Headers.ANVIL);
+        oracle.draw(jobId, HeaderFixtures.ANVIL);
         all += vm.snapshotGasLastCall(name, "2 draw");
         for (uint256 member; member < 3; ++member) {
             commit(jobId, member, DIGEST);
@@ -54,7 +54,7 @@ contract GasTest is Protocol {
         pass(SEAT_AGE);
         bytes32 jobId = request(3);
         anvilSeed(jobId);
-        oracle.draw(jobId, Headers.ANVIL);
+        oracle.draw(jobId, HeaderFixtures.ANVIL);
         vm.snapshotGasLastCall("draw of 3", string.concat("from ", vm.toString(seats), " seats"));
         assertEq(oracle.votes(jobId).length, 3);
     }
@@ -62,6 +62,6 @@ contract GasTest is Protocol {
     /// @dev A real header, since its bytes are paid for.
     function anvilSeed(bytes32 jobId) internal {
         seed(jobId);
-        vm.setBlockhash(oracle.job(jobId).seedBlock, Headers.ANVIL_HASH);
+        vm.setBlockhash(oracle.job(jobId).seedBlock, HeaderFixtures.ANVIL_HASH);
     }
 }

@@ -5,7 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {VerifierStakes} from "../../src/VerifierStakes.sol";
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
 import {IVerifierStakes} from "../../src/interfaces/IVerifierStakes.sol";
-import {Handler} from "./Handler.sol";
+import {Handler} from "./Handler.t.sol";
 
 /// @notice What holds after any sequence of moves by anybody. Few but long runs: a job takes six moves.
 /// forge-config: default.invariant.runs = 16

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {GenerationOracle} from "../../src/GenerationOracle.sol";
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
-import {Protocol} from "../Protocol.sol";
+import {Protocol} from "../Protocol.t.sol";
 
 contract ConstructorTest is Protocol {
     function test_constructor_keepsWhatItIsGiven() public view {

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {RLP} from "@openzeppelin/contracts/utils/RLP.sol";
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
-import {Headers} from "../Headers.sol";
-import {Protocol} from "../Protocol.sol";
+import {HeaderFixtures} from "../HeaderFixtures.t.sol";
+import {Protocol} from "../Protocol.t.sol";
 
 contract DrawTest is Protocol {
     function test_draw_seatsACommitteeAndSetsTheDeadlines() public {
@@ -53,11 +53,11 @@ contract DrawTest is Protocol {
     function test_draw_readsAHeaderThatAnvilMade() public {
         bytes32 jobId = request(3);
         seed(jobId);
-        vm.setBlockhash(oracle.job(jobId).seedBlock, Headers.ANVIL_HASH);
+        vm.setBlockhash(oracle.job(jobId).seedBlock, HeaderFixtures.ANVIL_HASH);
 
-        oracle.draw(jobId, Headers.ANVIL);
+        oracle.draw(jobId, HeaderFixtures.ANVIL);
 
-        assertEq(oracle.job(jobId).drawSeed, keccak256(abi.encode(Headers.ANVIL_RANDAO, jobId, uint256(1))));
+        assertEq(oracle.job(jobId).drawSeed, keccak256(abi.encode(HeaderFixtures.ANVIL_RANDAO, jobId, uint256(1))));
     }
 
     function testFuzz_draw_readsHeadersWithLaterFields(uint8 more) public {
@@ -65,7 +65,7 @@ contract DrawTest is Protocol {
         bytes32 jobId = request(3);
         seed(jobId);
         uint256 seedBlock = oracle.job(jobId).seedBlock;
-        bytes memory header = RLP.encode(Headers.fields(seedBlock, "randao", count));
+        bytes memory header = RLP.encode(HeaderFixtures.fields(seedBlock, "randao", count));
         vm.setBlockhash(seedBlock, keccak256(header));
 
         oracle.draw(jobId, header);
@@ -78,7 +78,7 @@ contract DrawTest is Protocol {
         bytes32 jobId = request(3);
         seed(jobId);
         uint256 seedBlock = oracle.job(jobId).seedBlock;
-        bytes memory header = Headers.encode(seedBlock, randao);
+        bytes memory header = HeaderFixtures.encode(seedBlock, randao);
         vm.setBlockhash(seedBlock, keccak256(header));
 
         oracle.draw(jobId, header);
@@ -90,7 +90,7 @@ contract DrawTest is Protocol {
         bytes32 jobId = request(3);
         seed(jobId);
         uint256 next = oracle.job(jobId).seedBlock + 1;
-        bytes memory header = Headers.encode(next, "randao");
+        bytes memory header = HeaderFixtures.encode(next, "randao");
         pass(1);
         vm.setBlockhash(next, keccak256(header));
 
@@ -101,7 +101,7 @@ contract DrawTest is Protocol {
     function test_draw_failsWithAForgedRandao() public {
         bytes32 jobId = request(3);
         seed(jobId);
-        bytes memory header = Headers.encode(oracle.job(jobId).seedBlock, "chosen");
+        bytes memory header = HeaderFixtures.encode(oracle.job(jobId).seedBlock, "chosen");
 
         expectWrongHeader(jobId);
         oracle.draw(jobId, header);

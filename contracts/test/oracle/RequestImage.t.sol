@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
-import {Protocol} from "../Protocol.sol";
+import {Protocol} from "../Protocol.t.sol";
 
 contract RequestImageTest is Protocol {
     function test_requestImage_escrowsTheFeeAndFixesTheTerms() public {

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
-import {Protocol} from "../Protocol.sol";
+import {Protocol} from "../Protocol.t.sol";
 
 contract RevealTest is Protocol {
     bytes32 internal jobId;

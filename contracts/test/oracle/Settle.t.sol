@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
 import {IVerifierStakes} from "../../src/interfaces/IVerifierStakes.sol";
-import {Protocol} from "../Protocol.sol";
+import {Protocol} from "../Protocol.t.sol";
 
 contract SettleTest is Protocol {
     uint256 internal constant FEE = 3 * uint256(SHARE);

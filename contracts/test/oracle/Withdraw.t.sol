@@ -5,7 +5,7 @@ import {Errors} from "@openzeppelin/contracts/utils/Errors.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {GenerationOracle} from "../../src/GenerationOracle.sol";
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
-import {Protocol} from "../Protocol.sol";
+import {Protocol} from "../Protocol.t.sol";
 
 contract WithdrawTest is Protocol {
     function test_withdraw_paysOutWhatIsCredited() public {

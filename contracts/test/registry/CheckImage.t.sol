@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
-import {Protocol} from "../Protocol.sol";
+import {Protocol} from "../Protocol.t.sol";
 
 contract CheckImageTest is Protocol {
     function test_checkImage_takesWhatIsWithinTheBounds() public view {

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IVerifierStakes} from "../../src/interfaces/IVerifierStakes.sol";
-import {Protocol} from "../Protocol.sol";
+import {Protocol} from "../Protocol.t.sol";
 
 contract AnnounceTest is Protocol {
     function test_announce_publishesTheCallersUrl() public {

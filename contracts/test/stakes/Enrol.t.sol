@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {VerifierStakes} from "../../src/VerifierStakes.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {IVerifierStakes} from "../../src/interfaces/IVerifierStakes.sol";
-import {Protocol} from "../Protocol.sol";
+import {Protocol} from "../Protocol.t.sol";
 
 contract EnrolTest is Protocol {
     address internal owner = makeAddr("owner");

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IVerifierStakes} from "../../src/interfaces/IVerifierStakes.sol";
-import {Protocol} from "../Protocol.sol";
+import {Protocol} from "../Protocol.t.sol";
 
 contract SetOperatorTest is Protocol {
     function test_setOperator_servesLaterDraws() public {

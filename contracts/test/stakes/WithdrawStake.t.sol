@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Errors} from "@openzeppelin/contracts/utils/Errors.sol";
 import {IVerifierStakes} from "../../src/interfaces/IVerifierStakes.sol";
-import {Protocol} from "../Protocol.sol";
+import {Protocol} from "../Protocol.t.sol";
 
 contract WithdrawStakeTest is Protocol {
     address internal owner;

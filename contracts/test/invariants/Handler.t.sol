@@ -5,7 +5,7 @@ import {GenerationOracle} from "../../src/GenerationOracle.sol";
 import {VerifierStakes} from "../../src/VerifierStakes.sol";
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
 import {IVerifierStakes} from "../../src/interfaces/IVerifierStakes.sol";
-import {Protocol} from "../Protocol.sol";
+import {Protocol} from "../Protocol.t.sol";
 
 /// @notice Plays all parties, each move only when it is allowed, so that none may revert. After every move it notes where
 /// each job stands.

@@ -8,7 +8,7 @@ import {VerifierStakes} from "../src/VerifierStakes.sol";
 import {IGenerationOracle} from "../src/interfaces/IGenerationOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {IVerifierStakes} from "../src/interfaces/IVerifierStakes.sol";
-import {Headers} from "./Headers.sol";
+import {HeaderFixtures} from "./HeaderFixtures.t.sol";
 
 /// @notice The deployed protocol with one model and five seats that are old enough, and the moves of its players.
 abstract contract Protocol is Test {
@@ -132,7 +132,7 @@ abstract contract Protocol is Test {
     /// @notice Mines the job's seed block with a header of its own.
     function seed(bytes32 jobId) internal returns (bytes memory header) {
         uint256 seedBlock = oracle.job(jobId).seedBlock;
-        header = Headers.encode(seedBlock, keccak256(abi.encode("randao", jobId)));
+        header = HeaderFixtures.encode(seedBlock, keccak256(abi.encode("randao", jobId)));
         if (vm.getBlockNumber() <= seedBlock) pass(seedBlock + 1 - vm.getBlockNumber());
         vm.setBlockhash(seedBlock, keccak256(header));
     }
