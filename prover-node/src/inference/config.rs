@@ -1,13 +1,15 @@
 //! The configs of a model's components, as `diffusers` and `transformers` write them.
 //!
-//! What would change the picture is read or refused by name, and never ignored.
+//! What would change the picture is read or refused by name, and never ignored: see [`parse`].
 
-use std::path::Path;
+mod parse;
 
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde::Deserialize;
 
 use super::InferenceError;
+
+use parse::unsupported;
+pub(super) use parse::{Config, parse};
 
 pub(super) const TEXT_CONFIG: &str = "text_encoder/config.json";
 pub(super) const UNET_CONFIG: &str = "unet/config.json";
@@ -171,30 +173,8 @@ pub(super) enum SpecialToken {
     Described { content: String },
 }
 
-/// A config, and what it may hold beside the fields that are read.
-pub(super) trait Config: DeserializeOwned {
-    /// Relative to the model's folder.
-    const FILE: &'static str;
-    /// Names of the fields above.
-    const READ: &'static [&'static str];
-    /// Implemented for one value only, given as JSON.
-    const FIXED: &'static [(&'static str, &'static str)];
-    /// Without influence on the picture.
-    const IGNORED: &'static [&'static str];
-}
-
 impl Config for TextConfig {
     const FILE: &'static str = TEXT_CONFIG;
-    const READ: &'static [&'static str] = &[
-        "vocab_size",
-        "hidden_size",
-        "intermediate_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "max_position_embeddings",
-        "hidden_act",
-        "layer_norm_eps",
-    ];
     const FIXED: &'static [(&'static str, &'static str)] = &[("model_type", "\"clip_text_model\"")];
     const IGNORED: &'static [&'static str] = &[
         "architectures",
@@ -214,20 +194,6 @@ impl Config for TextConfig {
 
 impl Config for UnetConfig {
     const FILE: &'static str = UNET_CONFIG;
-    const READ: &'static [&'static str] = &[
-        "in_channels",
-        "out_channels",
-        "down_block_types",
-        "up_block_types",
-        "block_out_channels",
-        "layers_per_block",
-        "cross_attention_dim",
-        "attention_head_dim",
-        "norm_num_groups",
-        "norm_eps",
-        "flip_sin_to_cos",
-        "freq_shift",
-    ];
     const FIXED: &'static [(&'static str, &'static str)] = &[
         ("act_fn", "\"silu\""),
         ("attention_type", "\"default\""),
@@ -249,17 +215,6 @@ impl Config for UnetConfig {
 
 impl Config for VaeConfig {
     const FILE: &'static str = VAE_CONFIG;
-    const READ: &'static [&'static str] = &[
-        "latent_channels",
-        "out_channels",
-        "block_out_channels",
-        "up_block_types",
-        "layers_per_block",
-        "norm_num_groups",
-        "scaling_factor",
-        "use_post_quant_conv",
-        "force_upcast",
-    ];
     const FIXED: &'static [(&'static str, &'static str)] =
         &[("act_fn", "\"silu\""), ("mid_block_add_attention", "true")];
     const IGNORED: &'static [&'static str] = &["in_channels", "down_block_types", "sample_size", "use_quant_conv"];
@@ -267,18 +222,6 @@ impl Config for VaeConfig {
 
 impl Config for SchedulerConfig {
     const FILE: &'static str = SCHEDULER_CONFIG;
-    const READ: &'static [&'static str] = &[
-        "num_train_timesteps",
-        "beta_start",
-        "beta_end",
-        "beta_schedule",
-        "prediction_type",
-        "timestep_spacing",
-        "steps_offset",
-        "set_alpha_to_one",
-        "clip_sample",
-        "clip_sample_range",
-    ];
     const FIXED: &'static [(&'static str, &'static str)] = &[];
     // Of thresholding only the switch matters; the rest belongs to other solvers than ours.
     const IGNORED: &'static [&'static str] = &["dynamic_thresholding_ratio", "sample_max_value", "skip_prk_steps"];
@@ -286,7 +229,6 @@ impl Config for SchedulerConfig {
 
 impl Config for TokenizerConfig {
     const FILE: &'static str = TOKENIZER_CONFIG;
-    const READ: &'static [&'static str] = &["bos_token", "eos_token", "pad_token", "model_max_length"];
     const FIXED: &'static [(&'static str, &'static str)] =
         &[("tokenizer_class", "\"CLIPTokenizer\""), ("do_lower_case", "true")];
     const IGNORED: &'static [&'static str] = &[
@@ -299,41 +241,6 @@ impl Config for TokenizerConfig {
         "special_tokens_map_file",
         "unk_token",
     ];
-}
-
-/// Reads the config in `bytes`, which came from `path`.
-pub(super) fn parse<C: Config>(path: &Path, bytes: &[u8]) -> Result<C, InferenceError> {
-    let malformed = |source| InferenceError::Config { path: path.to_owned(), source };
-    let whole: Map<String, Value> = serde_json::from_slice(bytes).map_err(malformed)?;
-    for (key, value) in &whole {
-        check::<C>(key, value)?;
-    }
-    serde_json::from_value(Value::Object(whole)).map_err(malformed)
-}
-
-fn check<C: Config>(key: &str, value: &Value) -> Result<(), InferenceError> {
-    let known = key.starts_with('_') || C::READ.contains(&key) || C::IGNORED.contains(&key);
-    // What is switched off by null or false changes nothing, whatever it is.
-    if known || value.is_null() || *value == Value::Bool(false) && !C::FIXED.iter().any(|(fixed, _)| *fixed == key) {
-        return Ok(());
-    }
-    let only = C::FIXED.iter().find(|(fixed, _)| *fixed == key).map(|(_, only)| *only);
-    if only.is_some_and(|only| same(value, only)) {
-        return Ok(());
-    }
-    Err(InferenceError::Unsupported {
-        file: C::FILE,
-        key: key.to_owned(),
-        value: value.clone(),
-        supported: only.unwrap_or("nothing of that name"),
-    })
-}
-
-fn same(value: &Value, json: &str) -> bool {
-    match value.as_f64() {
-        Some(number) => json.parse() == Ok(number),
-        None => value.to_string() == json,
-    }
 }
 
 impl TextConfig {
@@ -402,10 +309,6 @@ impl VaeConfig {
 
 fn divide(divisor: usize, numbers: &[usize]) -> bool {
     divisor > 0 && numbers.iter().all(|number| *number > 0 && number % divisor == 0)
-}
-
-fn unsupported(file: &'static str, key: &str, value: impl Into<Value>, supported: &'static str) -> InferenceError {
-    InferenceError::Unsupported { file, key: key.to_owned(), value: value.into(), supported }
 }
 
 impl SchedulerConfig {

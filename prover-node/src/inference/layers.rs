@@ -9,7 +9,7 @@ use candle_nn::{Module, VarBuilder, ops};
 
 use super::settings::Attention;
 
-/// Elements of a 3x3 convolution's gathered patches up to which they are held at once: 256 MB in f32.
+/// Elements of a 3x3 convolution's patches that are held at once: 256 MB.
 const MAX_PATCHES: usize = 1 << 26;
 
 /// `y = x W^T + b`.
@@ -42,14 +42,10 @@ impl Module for Linear {
     }
 }
 
-/// Convolutions as matrix products, their weights laid out for it once.
+/// Convolutions, as matrix products where that is possible: the weights are laid out for it once.
 #[derive(Debug)]
 pub(super) struct Conv2d {
-    shape: ConvShape,
-    /// `[outputs, inputs]`, or `[outputs, 9 inputs]` in the order of [`patches`].
-    matrix: Tensor,
-    /// `[outputs, inputs, height, width]`.
-    kernel: Tensor,
+    kernel: Kernel,
     /// `[1, outputs, 1, 1]`.
     bias: Tensor,
 }
@@ -65,13 +61,26 @@ pub(super) enum ConvShape {
     Halving,
 }
 
+#[derive(Debug)]
+enum Kernel {
+    /// `[outputs, inputs]`.
+    Point(Tensor),
+    /// `[outputs, 9 inputs]`, in the order of [`patches`].
+    Same(Tensor),
+    /// `[outputs, inputs, 3, 3]`.
+    Halving(Tensor),
+}
+
 impl Conv2d {
     pub(super) fn new(inputs: usize, outputs: usize, shape: ConvShape, weights: &VarBuilder<'_>) -> Result<Self> {
-        let side = if shape == ConvShape::Point { 1 } else { 3 };
-        let kernel = weights.get((outputs, inputs, side, side), "weight")?.to_dtype(DType::F32)?;
-        let matrix = kernel.permute((0, 2, 3, 1))?.reshape((outputs, side * side * inputs))?;
+        let kernel = |side| weights.get((outputs, inputs, side, side), "weight")?.to_dtype(DType::F32);
+        let kernel = match shape {
+            ConvShape::Point => Kernel::Point(kernel(1)?.reshape((outputs, inputs))?),
+            ConvShape::Same => Kernel::Same(kernel(3)?.permute((0, 2, 3, 1))?.reshape((outputs, 9 * inputs))?),
+            ConvShape::Halving => Kernel::Halving(kernel(3)?),
+        };
         let bias = weights.get(outputs, "bias")?.to_dtype(DType::F32)?.reshape((1, outputs, 1, 1))?;
-        Ok(Self { shape, matrix, kernel, bias })
+        Ok(Self { kernel, bias })
     }
 }
 
@@ -79,26 +88,37 @@ impl Module for Conv2d {
     fn forward(&self, xs: &Tensor) -> Result<Tensor> {
         let dtype = xs.dtype();
         let xs = xs.to_dtype(DType::F32)?;
-        let (batch, channels, height, width) = xs.dims4()?;
-        let product = |columns: &Tensor| {
-            let columns = columns.reshape((batch, (), height * width))?;
-            self.matrix.broadcast_left(batch)?.matmul(&columns)?.reshape((batch, (), height, width))
-        };
-        let ys = match self.shape {
-            ConvShape::Point => product(&xs)?,
-            ConvShape::Same if 9 * batch * channels * height * width <= MAX_PATCHES => product(&patches(&xs)?)?,
-            ConvShape::Same => xs.conv2d(&self.kernel, 1, 1, 1, 1)?,
-            ConvShape::Halving => xs.conv2d(&self.kernel, 1, 2, 1, 1)?,
+        let ys = match &self.kernel {
+            Kernel::Point(matrix) => product(matrix, &xs)?,
+            Kernel::Same(matrix) => same(matrix, &xs)?,
+            Kernel::Halving(kernel) => xs.conv2d(kernel, 1, 2, 1, 1)?,
         };
         ys.broadcast_add(&self.bias)?.to_dtype(dtype)
     }
 }
 
-/// The 3x3 surroundings of every pixel, zeros beyond the edge: `[batch, channels, height, width]` to
-/// `[batch, 9 channels, height, width]`, in the order row, column, channel.
-fn patches(xs: &Tensor) -> Result<Tensor> {
-    let (_, _, height, width) = xs.dims4()?;
+/// `matrix` times the channels of every pixel.
+fn product(matrix: &Tensor, xs: &Tensor) -> Result<Tensor> {
+    let (batch, _, height, width) = xs.dims4()?;
+    matrix.broadcast_left(batch)?.matmul(&xs.flatten_from(2)?)?.reshape((batch, (), height, width))
+}
+
+/// A 3x3 convolution, in as many bands of rows as it takes to keep their patches small.
+fn same(matrix: &Tensor, xs: &Tensor) -> Result<Tensor> {
+    let (batch, channels, height, width) = xs.dims4()?;
     let padded = xs.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?;
+    let rows = (MAX_PATCHES / (9 * batch * channels * width).max(1)).clamp(1, height.max(1));
+    let bands = (0..height).step_by(rows).map(|top| {
+        let rows = rows.min(height - top);
+        product(matrix, &patches(&padded.narrow(2, top, rows + 2)?)?)
+    });
+    Tensor::cat(&bands.collect::<Result<Vec<_>>>()?, 2)
+}
+
+/// The 3x3 surroundings of every pixel within the outermost: `[batch, channels, height + 2, width + 2]` to
+/// `[batch, 9 channels, height, width]`, in the order row, column, channel.
+fn patches(padded: &Tensor) -> Result<Tensor> {
+    let (height, width) = (padded.dim(2)? - 2, padded.dim(3)? - 2);
     let shifted =
         (0..9).map(|i| padded.narrow(2, i / 3, height)?.narrow(3, i % 3, width)).collect::<Result<Vec<_>>>()?;
     Tensor::cat(&shifted, 1)
@@ -204,3 +224,49 @@ fn sliced(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
 }
 
 const SLICES: usize = 4;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::inference::noise::gaussian;
+
+    fn random(seed: u8, shape: &[usize]) -> Tensor {
+        let values = gaussian(alloy::primitives::B256::repeat_byte(seed), shape.iter().product());
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    }
+
+    fn difference(a: &Tensor, b: &Tensor) -> f32 {
+        assert_eq!(a.dims(), b.dims());
+        (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
+    }
+
+    #[test]
+    fn a_convolution_is_a_matrix_product() {
+        let (xs, kernel) = (random(1, &[2, 3, 5, 4]), random(2, &[6, 3, 3, 3]));
+        let matrix = kernel.permute((0, 2, 3, 1)).unwrap().reshape((6, 27)).unwrap();
+        let expected = xs.conv2d(&kernel, 1, 1, 1, 1).unwrap();
+        assert!(difference(&same(&matrix, &xs).unwrap(), &expected) < 1e-5);
+    }
+
+    #[test]
+    fn slices_make_the_same_attention() {
+        // Seven keys: the last slice is shorter than the others.
+        let [queries, keys, values] = [(3, 5), (4, 7), (5, 7)].map(|(seed, length)| random(seed, &[2, length, 8]));
+        let parts = [&queries, &keys, &values];
+        let full = attention(parts, 2, false, Attention::Full).unwrap();
+        assert!(difference(&attention(parts, 2, false, Attention::Sliced).unwrap(), &full) < 1e-5);
+    }
+
+    #[test]
+    fn causal_queries_do_not_see_what_comes_after() {
+        let [queries, keys, values] = [3, 4, 5].map(|seed| random(seed, &[1, 4, 8]));
+        let whole = attention([&queries, &keys, &values], 2, true, Attention::Full).unwrap();
+        let [first_queries, first_keys, first_values] =
+            [&queries, &keys, &values].map(|xs| xs.narrow(1, 0, 2).unwrap());
+        let first = attention([&first_queries, &first_keys, &first_values], 2, true, Attention::Full).unwrap();
+        assert!(difference(&whole.narrow(1, 0, 2).unwrap(), &first) < 1e-6);
+    }
+}

@@ -9,10 +9,12 @@ mod error;
 mod layers;
 mod noise;
 mod pipeline;
+mod resnet;
 mod settings;
 mod text;
 mod threads;
 mod tokenizer;
+mod transformer;
 mod unet;
 mod vae;
 mod weights;
@@ -109,6 +111,9 @@ fn answer(generator: &mut impl Generator, request: Request) {
     let _ = reply.send(picture);
 }
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod golden;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;

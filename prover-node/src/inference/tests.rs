@@ -232,8 +232,8 @@ fn any_bytes_are_a_prompt() {
     with(vec![]);
     with(vec![0xff, 0xfe, 0]);
     // Six tokens fit between start and end; what comes after them changes nothing.
-    assert_eq!(with(b"abcdef".to_vec()), with(b"abcdef".repeat(600)));
-    assert_ne!(with(b"abcdef".to_vec()), with(b"abcdeg".to_vec()));
+    assert_eq!(with(b"abcdefg".to_vec()), with(b"abcdefgh".repeat(500)));
+    assert_ne!(with(b"abcdefg".to_vec()), with(b"abcdegg".to_vec()));
 }
 
 #[test]

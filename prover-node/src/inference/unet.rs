@@ -1,12 +1,14 @@
 //! The UNet: `UNet2DConditionModel` of `diffusers`, with its names and its config.
 
-use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::{Module, VarBuilder, ops};
+use candle_core::{Device, Result, Tensor};
+use candle_nn::{Module, VarBuilder};
 
 use super::{
     config::{DownBlock, UnetConfig, UpBlock},
-    layers::{Conv2d, ConvShape, GroupNorm, LayerNorm, Linear, attention},
+    layers::{Conv2d, ConvShape, GroupNorm, Linear},
+    resnet::{Resnet, silu},
     settings::Attention,
+    transformer::Transformer,
 };
 
 /// Predicts what is noise in a latent, given a text.
@@ -199,149 +201,4 @@ impl TimeEmbedding {
         let waves = Tensor::new(waves, device)?.unsqueeze(0)?.repeat((batch, 1))?;
         self.mix.forward(&silu(&self.widen.forward(&waves)?)?)
     }
-}
-
-/// Two convolutions around a shortcut.
-#[derive(Debug)]
-pub(super) struct Resnet {
-    norm1: GroupNorm,
-    conv1: Conv2d,
-    time: Option<Linear>,
-    norm2: GroupNorm,
-    conv2: Conv2d,
-    shortcut: Option<Conv2d>,
-}
-
-impl Resnet {
-    pub(super) fn new(
-        inputs: usize,
-        outputs: usize,
-        time_width: Option<usize>,
-        (groups, eps): (usize, f64),
-        weights: &VarBuilder<'_>,
-    ) -> Result<Self> {
-        let conv = |from, name: &str| Conv2d::new(from, outputs, ConvShape::Same, &weights.pp(name));
-        Ok(Self {
-            norm1: GroupNorm::new(groups, inputs, eps, &weights.pp("norm1"))?,
-            conv1: conv(inputs, "conv1")?,
-            time: time_width.map(|width| Linear::new(width, outputs, &weights.pp("time_emb_proj"))).transpose()?,
-            norm2: GroupNorm::new(groups, outputs, eps, &weights.pp("norm2"))?,
-            conv2: conv(outputs, "conv2")?,
-            shortcut: (inputs != outputs)
-                .then(|| Conv2d::new(inputs, outputs, ConvShape::Point, &weights.pp("conv_shortcut")))
-                .transpose()?,
-        })
-    }
-
-    /// `time` is `[batch, time width]`.
-    pub(super) fn forward(&self, xs: &Tensor, time: Option<&Tensor>) -> Result<Tensor> {
-        let mut ys = self.conv1.forward(&silu(&self.norm1.forward(xs)?)?)?;
-        if let (Some(projection), Some(time)) = (&self.time, time) {
-            let time = projection.forward(&silu(time)?)?.unsqueeze(D::Minus1)?.unsqueeze(D::Minus1)?;
-            ys = ys.broadcast_add(&time)?;
-        }
-        let ys = self.conv2.forward(&silu(&self.norm2.forward(&ys)?)?)?;
-        match &self.shortcut {
-            Some(shortcut) => shortcut.forward(xs)? + ys,
-            None => xs + ys,
-        }
-    }
-}
-
-/// `Transformer2DModel` with one block: pixels attend to each other and to the text.
-#[derive(Debug)]
-struct Transformer {
-    norm: GroupNorm,
-    project_in: Linear,
-    norm1: LayerNorm,
-    among_pixels: CrossAttention,
-    norm2: LayerNorm,
-    to_text: CrossAttention,
-    norm3: LayerNorm,
-    widen: Linear,
-    narrow: Linear,
-    project_out: Linear,
-}
-
-impl Transformer {
-    fn new(config: &UnetConfig, block: usize, how: Attention, weights: &VarBuilder<'_>) -> Result<Self> {
-        let width = config.block_out_channels[block];
-        let heads = config.heads(block).unwrap_or(1);
-        let inner = weights.pp("transformer_blocks.0");
-        let norm = |name: &str| LayerNorm::new(width, 1e-5, &inner.pp(name));
-        let attention = |context, name: &str| CrossAttention::new(width, context, heads, how, &inner.pp(name));
-        Ok(Self {
-            norm: GroupNorm::new(config.norm_num_groups, width, 1e-6, &weights.pp("norm"))?,
-            // A 1x1 convolution or, with `use_linear_projection`, a matrix: the same on a list of pixels.
-            project_in: Linear::new(width, width, &weights.pp("proj_in"))?,
-            norm1: norm("norm1")?,
-            among_pixels: attention(width, "attn1")?,
-            norm2: norm("norm2")?,
-            to_text: attention(config.cross_attention_dim, "attn2")?,
-            norm3: norm("norm3")?,
-            widen: Linear::new(width, 8 * width, &inner.pp("ff.net.0.proj"))?,
-            narrow: Linear::new(4 * width, width, &inner.pp("ff.net.2"))?,
-            project_out: Linear::new(width, width, &weights.pp("proj_out"))?,
-        })
-    }
-
-    fn forward(&self, image: &Tensor, texts: &Tensor) -> Result<Tensor> {
-        let xs = self.project_in.forward(&to_pixels(&self.norm.forward(image)?)?)?;
-
-        let normed = self.norm1.forward(&xs)?;
-        let xs = (self.among_pixels.forward(&normed, &normed)? + xs)?;
-        let xs = (self.to_text.forward(&self.norm2.forward(&xs)?, texts)? + xs)?;
-        let xs = (self.narrow.forward(&geglu(&self.widen.forward(&self.norm3.forward(&xs)?)?)?)? + xs)?;
-
-        to_image(&self.project_out.forward(&xs)?, image)? + image
-    }
-}
-
-#[derive(Debug)]
-struct CrossAttention {
-    heads: usize,
-    how: Attention,
-    queries: Linear,
-    keys: Linear,
-    values: Linear,
-    mixed: Linear,
-}
-
-impl CrossAttention {
-    fn new(width: usize, context: usize, heads: usize, how: Attention, weights: &VarBuilder<'_>) -> Result<Self> {
-        Ok(Self {
-            heads,
-            how,
-            queries: Linear::without_bias(width, width, &weights.pp("to_q"))?,
-            keys: Linear::without_bias(context, width, &weights.pp("to_k"))?,
-            values: Linear::without_bias(context, width, &weights.pp("to_v"))?,
-            mixed: Linear::new(width, width, &weights.pp("to_out.0"))?,
-        })
-    }
-
-    fn forward(&self, xs: &Tensor, context: &Tensor) -> Result<Tensor> {
-        let (keys, values) = (self.keys.forward(context)?, self.values.forward(context)?);
-        self.mixed.forward(&attention([&self.queries.forward(xs)?, &keys, &values], self.heads, false, self.how)?)
-    }
-}
-
-/// `[batch, channels, height, width]` to `[batch, height x width, channels]`.
-pub(super) fn to_pixels(image: &Tensor) -> Result<Tensor> {
-    image.flatten_from(2)?.transpose(1, 2)?.contiguous()
-}
-
-/// The inverse of [`to_pixels`], in the shape of `like`.
-pub(super) fn to_image(pixels: &Tensor, like: &Tensor) -> Result<Tensor> {
-    pixels.transpose(1, 2)?.contiguous()?.reshape(like.shape())
-}
-
-/// `x sigmoid(x)`, in f32.
-pub(super) fn silu(xs: &Tensor) -> Result<Tensor> {
-    ops::silu(&xs.to_dtype(DType::F32)?)?.to_dtype(xs.dtype())
-}
-
-/// The first half times the gelu (with the error function) of the second.
-fn geglu(xs: &Tensor) -> Result<Tensor> {
-    let halves = xs.to_dtype(DType::F32)?.chunk(2, D::Minus1)?;
-    (&halves[0] * halves[1].contiguous()?.gelu_erf()?)?.to_dtype(xs.dtype())
 }

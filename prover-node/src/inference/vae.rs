@@ -6,8 +6,9 @@ use candle_nn::{Module, VarBuilder};
 use super::{
     config::VaeConfig,
     layers::{Conv2d, ConvShape, GroupNorm, Linear, attention},
+    resnet::{Resnet, silu},
     settings::Attention,
-    unet::{Resnet, silu, to_image, to_pixels},
+    transformer::{to_image, to_pixels},
 };
 
 const EPS: f64 = 1e-6;

@@ -1,0 +1,65 @@
+//! Reads a config strictly: every key is read, known to change nothing, or refused by name.
+
+use std::path::Path;
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use crate::inference::InferenceError;
+
+/// A config, and what it may hold beside the fields that are read.
+pub(in crate::inference) trait Config: DeserializeOwned {
+    /// Relative to the model's folder.
+    const FILE: &'static str;
+    /// Implemented for one value only, given as JSON.
+    const FIXED: &'static [(&'static str, &'static str)];
+    /// Without influence on the picture.
+    const IGNORED: &'static [&'static str];
+}
+
+/// The fields that are read, and all others.
+#[derive(Deserialize)]
+#[serde(bound = "C: DeserializeOwned")]
+struct Whole<C> {
+    #[serde(flatten)]
+    config: C,
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+/// Reads the config in `bytes`, which came from `path`.
+pub(in crate::inference) fn parse<C: Config>(path: &Path, bytes: &[u8]) -> Result<C, InferenceError> {
+    let malformed = |source| InferenceError::Config { path: path.to_owned(), source };
+    let Whole { config, others } = serde_json::from_slice(bytes).map_err(malformed)?;
+    others.iter().try_for_each(|(key, value)| check::<C>(key, value))?;
+    Ok(config)
+}
+
+fn check<C: Config>(key: &str, value: &Value) -> Result<(), InferenceError> {
+    let only = C::FIXED.iter().find(|(fixed, _)| *fixed == key).map(|(_, only)| *only);
+    let harmless = match only {
+        Some(only) => value.is_null() || same(value, only),
+        // What is switched off changes nothing, whatever it is.
+        None => key.starts_with('_') || C::IGNORED.contains(&key) || value.is_null() || *value == Value::Bool(false),
+    };
+    match harmless {
+        true => Ok(()),
+        false => Err(unsupported(C::FILE, key, value.clone(), only.unwrap_or("nothing of that name"))),
+    }
+}
+
+fn same(value: &Value, json: &str) -> bool {
+    match value.as_f64() {
+        Some(number) => json.parse() == Ok(number),
+        None => value.to_string() == json,
+    }
+}
+
+pub(super) fn unsupported(
+    file: &'static str,
+    key: &str,
+    value: impl Into<Value>,
+    supported: &'static str,
+) -> InferenceError {
+    InferenceError::Unsupported { file, key: key.to_owned(), value: value.into(), supported }
+}
