@@ -10,6 +10,7 @@ use std::{
 };
 
 use alloy::primitives::B256;
+use clap::ValueEnum;
 use eyre::{bail, eyre};
 use indicatif::{ProgressBar, ProgressStyle};
 use oracle::{
@@ -123,7 +124,8 @@ impl Studio {
         let model = LocalModel::open(folder)?;
         let pipeline = Pipeline::load(&model, settings)?;
         let Settings { arithmetic, guidance, attention, .. } = settings;
-        let profile = format!("{arithmetic:?} {guidance:?} {attention:?}").to_lowercase();
+        let arithmetic = format!("{arithmetic:?}").to_lowercase();
+        let profile = format!("{arithmetic} {} {}", word(&guidance), word(&attention));
         Ok(Self { model, pipeline, profile })
     }
 
@@ -171,6 +173,11 @@ impl Studio {
             seconds,
         })
     }
+}
+
+/// As it is typed.
+fn word(choice: &impl ValueEnum) -> String {
+    choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 fn read_spec(file: &Path) -> eyre::Result<ImageSpec> {

@@ -51,7 +51,7 @@ pub(super) fn execute(
     let studio = open()?;
     fs::create_dir_all(folder).map_err(|error| eyre!("cannot make {}: {error}", folder.display()))?;
     let results = folder.join("results.jsonl");
-    let done = if force { BTreeMap::new() } else { read_results(&results)? };
+    let done = if force { BTreeMap::new() } else { read_results(&results, folder)? };
     let tasks = tasks(lines, folder, &studio, &done)?;
     let (before, missing) = (done.len(), tasks.len());
 
@@ -135,14 +135,15 @@ fn read_list(list: &Path) -> eyre::Result<Vec<Line>> {
     Ok(lines)
 }
 
-fn read_results(results: &Path) -> eyre::Result<BTreeMap<String, Made>> {
+fn read_results(results: &Path, folder: &Path) -> eyre::Result<BTreeMap<String, Made>> {
     let text = match fs::read_to_string(results) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => bail!("cannot read {}: {error}", results.display()),
     };
     let made = text.lines().filter_map(|line| serde_json::from_str::<Made>(line).ok());
-    Ok(made.filter_map(|made| Some((made.name.clone()?, made))).filter(|(_, made)| made.file.exists()).collect())
+    let named = made.filter_map(|made| Some((made.name.clone()?, made)));
+    Ok(named.filter(|(name, _)| picture(folder, name).exists()).collect())
 }
 
 /// What is still to be made.
@@ -157,10 +158,14 @@ fn tasks(lines: Vec<Line>, folder: &Path, studio: &Studio, done: &BTreeMap<Strin
                 folder.display()
             ),
             None => {
-                let file = folder.join(format!("{name}.png"));
+                let file = picture(folder, &name);
                 tasks.push(Task { name, spec, noise_seed, file });
             }
         }
     }
     Ok(tasks)
+}
+
+fn picture(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.png"))
 }
