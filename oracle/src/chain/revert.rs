@@ -4,7 +4,7 @@ use std::fmt;
 
 use alloy::{
     primitives::{B256, Bytes, U256},
-    sol_types::{SolInterface, decode_revert_reason},
+    sol_types::{GenericContractError, SolInterface},
 };
 
 use super::{
@@ -36,8 +36,12 @@ impl Revert {
         let oracle = OracleError::abi_decode(data).map(Self::Oracle);
         let registry = || RegistryError::abi_decode(data).map(Self::Registry);
         let stakes = || StakesError::abi_decode(data).map(Self::Stakes);
-        let reason = || decode_revert_reason(data).map_or_else(|| Self::Unknown(data.clone()), Self::Reason);
-        oracle.or_else(|_| registry()).or_else(|_| stakes()).unwrap_or_else(|_| reason())
+        let reason = || GenericContractError::abi_decode(data).map(|error| Self::Reason(error.to_string()));
+        oracle
+            .or_else(|_| registry())
+            .or_else(|_| stakes())
+            .or_else(|_| reason())
+            .unwrap_or_else(|_| Self::Unknown(data.clone()))
     }
 }
 
