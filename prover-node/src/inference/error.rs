@@ -50,7 +50,7 @@ pub enum InferenceError {
         source: candle_core::Error,
     },
     /// The operator's arithmetic is not among the model's.
-    #[error("the manifest of {model} does not permit {asked:?} arithmetic, only {permitted:?}; choose one of these")]
+    #[error("the manifest of {model} does not permit {} arithmetic; choose among: {}", names(&[*asked]), names(permitted))]
     Arithmetic {
         /// The model's name.
         model: String,
@@ -88,4 +88,9 @@ pub enum InferenceError {
     /// The model's thread has ended.
     #[error("the model's thread has stopped; restart the node and look for its last message")]
     Stopped,
+}
+
+fn names(arithmetic: &[Arithmetic]) -> String {
+    let names = arithmetic.iter().map(|arithmetic| format!("{arithmetic:?}").to_lowercase());
+    names.collect::<Vec<_>>().join(", ")
 }

@@ -199,8 +199,8 @@ fn fit_together(text: &TextConfig, unet: &UnetConfig, vae: &VaeConfig) -> Result
 /// Refuses a model whose manifest takes jobs that it cannot make: nobody could decide them.
 fn can_make_all(bounds: &ImageBounds, vae: &VaeConfig, ddim: &Ddim) -> Result<(), InferenceError> {
     let factor = vae.factor() as u32;
-    if bounds.min_side == 0 || bounds.side_step == 0 || bounds.side_step % factor != 0 || bounds.min_side % factor != 0
-    {
+    let fits = |pixels: u32| pixels > 0 && pixels.is_multiple_of(factor);
+    if !fits(bounds.min_side) || !fits(bounds.side_step) {
         return Err(InferenceError::Bounds {
             key: "sideStep and minSide",
             supported: format!("multiples of {factor}"),

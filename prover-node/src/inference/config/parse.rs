@@ -50,8 +50,9 @@ fn check<C: Config>(key: &str, value: &Value) -> Result<(), InferenceError> {
 
 fn same(value: &Value, json: &str) -> bool {
     match value.as_f64() {
+        // 1 and 1.0 are one number.
         Some(number) => json.parse() == Ok(number),
-        None => value.to_string() == json,
+        None => serde_json::from_str::<Value>(json).is_ok_and(|only| only == *value),
     }
 }
 
