@@ -2,9 +2,6 @@
 pragma solidity 0.8.37;
 
 import {Test} from "forge-std/Test.sol";
-import {GenerationOracle} from "../src/GenerationOracle.sol";
-import {ModelRegistry} from "../src/ModelRegistry.sol";
-import {VerifierStakes} from "../src/VerifierStakes.sol";
 import {IGenerationOracle} from "../src/interfaces/IGenerationOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {IVerifierStakes} from "../src/interfaces/IVerifierStakes.sol";
@@ -22,9 +19,9 @@ abstract contract Protocol is Test {
     address internal constant BURNED = 0x000000000000000000000000000000000000dEaD;
     bytes32 internal constant DIGEST = keccak256("a picture");
 
-    ModelRegistry internal models;
-    VerifierStakes internal stakes;
-    GenerationOracle internal oracle;
+    IModelRegistry internal models;
+    IVerifierStakes internal stakes;
+    IGenerationOracle internal oracle;
     bytes32 internal modelId;
 
     address internal modelOwner = makeAddr("model owner");
@@ -36,15 +33,28 @@ abstract contract Protocol is Test {
         vm.roll(20_000_000);
         vm.deal(requester, 1000 ether);
 
-        models = new ModelRegistry();
-        stakes = new VerifierStakes(
-            vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1), models, SEAT_AGE, UNBONDING
-        );
-        oracle = new GenerationOracle(stakes, models, devnet(), 1);
+        models = IModelRegistry(deployCode("ModelRegistry.sol:ModelRegistry"));
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
+        stakes = deployStakes(next, SEAT_AGE);
+        oracle = deployOracle(devnet(), 1);
         vm.prank(modelOwner);
         modelId = models.register(emoji(), "emoji-64");
         enrol(5);
         pass(SEAT_AGE);
+    }
+
+    /// @dev By name, so that no test has to be compiled with the contracts.
+    function deployStakes(address oracle_, uint32 seatAge) internal returns (IVerifierStakes) {
+        bytes memory arguments = abi.encode(oracle_, models, seatAge, UNBONDING);
+        return IVerifierStakes(deployCode("VerifierStakes.sol:VerifierStakes", arguments));
+    }
+
+    function deployOracle(IGenerationOracle.Windows memory windows, uint32 secondsPerBlock)
+        internal
+        returns (IGenerationOracle)
+    {
+        bytes memory arguments = abi.encode(stakes, models, windows, secondsPerBlock);
+        return IGenerationOracle(deployCode("GenerationOracle.sol:GenerationOracle", arguments));
     }
 
     // ------------------------------------------------------------------------------------------------------------ terms

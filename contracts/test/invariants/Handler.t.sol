@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {GenerationOracle} from "../../src/GenerationOracle.sol";
-import {VerifierStakes} from "../../src/VerifierStakes.sol";
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
 import {IVerifierStakes} from "../../src/interfaces/IVerifierStakes.sol";
 import {Protocol} from "../Protocol.t.sol";
@@ -113,11 +111,11 @@ contract Handler is Protocol {
 
     // ------------------------------------------------------------------------------------------------- the bookkeeping
 
-    function theOracle() external view returns (GenerationOracle) {
+    function theOracle() external view returns (IGenerationOracle) {
         return oracle;
     }
 
-    function theStakes() external view returns (VerifierStakes) {
+    function theStakes() external view returns (IVerifierStakes) {
         return stakes;
     }
 

@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {Test} from "forge-std/Test.sol";
-import {VerifierStakes} from "../../src/VerifierStakes.sol";
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
 import {IVerifierStakes} from "../../src/interfaces/IVerifierStakes.sol";
 import {Handler} from "./Handler.t.sol";
@@ -54,7 +53,7 @@ contract InvariantsTest is Test {
 
     /// @dev A seat's bonds are those of its open jobs, and all of them can be paid at once.
     function seatsCoverTheirBonds() internal view {
-        (VerifierStakes stakes, bytes32 modelId) = (handler.theStakes(), handler.theModel());
+        (IVerifierStakes stakes, bytes32 modelId) = (handler.theStakes(), handler.theModel());
         uint256[] memory bonds = handler.bonds();
         for (uint32 seat; seat < bonds.length; ++seat) {
             IVerifierStakes.Seat memory held = stakes.seatOf(modelId, seat);
@@ -64,7 +63,7 @@ contract InvariantsTest is Test {
     }
 
     function activeSeatsAreThoseInThePool() internal view {
-        (VerifierStakes stakes, bytes32 modelId) = (handler.theStakes(), handler.theModel());
+        (IVerifierStakes stakes, bytes32 modelId) = (handler.theStakes(), handler.theModel());
         uint256 active;
         for (uint32 seat; seat < stakes.slotCount(modelId); ++seat) {
             IVerifierStakes.Seat memory held = stakes.seatOf(modelId, seat);
@@ -74,7 +73,7 @@ contract InvariantsTest is Test {
     }
 
     function stakesOwed() internal view returns (uint256 sum) {
-        (VerifierStakes stakes, bytes32 modelId) = (handler.theStakes(), handler.theModel());
+        (IVerifierStakes stakes, bytes32 modelId) = (handler.theStakes(), handler.theModel());
         for (uint32 seat; seat < stakes.slotCount(modelId); ++seat) {
             sum += stakes.seatOf(modelId, seat).stake;
         }

@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {Errors} from "@openzeppelin/contracts/utils/Errors.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {GenerationOracle} from "../../src/GenerationOracle.sol";
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
 import {Protocol} from "../Protocol.t.sol";
 
@@ -75,10 +74,10 @@ contract WithdrawTest is Protocol {
 contract Wall {}
 
 contract Thief {
-    GenerationOracle private immutable ORACLE;
+    IGenerationOracle private immutable ORACLE;
     bytes32 public jobId;
 
-    constructor(GenerationOracle oracle) {
+    constructor(IGenerationOracle oracle) {
         ORACLE = oracle;
     }
 

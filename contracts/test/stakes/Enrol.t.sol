@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {VerifierStakes} from "../../src/VerifierStakes.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {IVerifierStakes} from "../../src/interfaces/IVerifierStakes.sol";
 import {Protocol} from "../Protocol.t.sol";
@@ -63,10 +62,5 @@ contract EnrolTest is Protocol {
     function test_enrol_failsForAnUnknownModel() public {
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.UnknownModel.selector, bytes32("none")));
         stakes.enrol("none", operator);
-    }
-
-    function test_constructor_failsIfASeatCouldBeTakenInTheRequestsBlock() public {
-        vm.expectRevert(abi.encodeWithSelector(IVerifierStakes.BadSeatAge.selector, 0));
-        new VerifierStakes(address(oracle), models, 0, UNBONDING);
     }
 }
