@@ -33,6 +33,9 @@ pub enum StepError {
     /// A reorganisation drew other seats, or none yet. It may still come back.
     #[error("the chain has another draw for this job")]
     OtherDraw,
+    /// A reorganisation threw out what others had sent.
+    #[error("a reorganisation moved the job back to its commit window")]
+    MovedBack,
     /// A reorganisation threw out what we had sent.
     #[error("seat {0}'s vote fell out of the chain")]
     VoteLost(u32),

@@ -1,5 +1,7 @@
 //! The journal: what must survive a crash, in SQLite. Each function is one transaction, on disk when it returns.
 
+mod rows;
+
 use std::{
     fs::OpenOptions,
     os::unix::fs::OpenOptionsExt,
@@ -7,15 +9,16 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256};
-use oracle::{commitment::Opening, digest::Digest, follower::Trail};
+use oracle::{commitment::Opening, follower::Trail};
 use sqlx::{
-    FromRow, Row, SqlitePool,
+    SqlitePool,
     migrate::MigrateError,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use self::rows::{bind, from_json, hash, to_json};
 use crate::{
-    job::{DrawKey, Drawn, Requested, Sealed, Seat, Vote},
+    job::{DrawKey, Drawn, Requested, Sealed, Vote},
     pace::Pace,
 };
 
@@ -290,6 +293,12 @@ impl Journal {
         self.run(update).await
     }
 
+    /// What ended may have to be done again: all draws whose last deadline is after `time` are open once more.
+    pub async fn reopen(&self, time: u64) -> Result<()> {
+        let update = sqlx::query("UPDATE draws SET ending = NULL WHERE reveal_deadline > ?").bind(time.cast_signed());
+        self.run(update).await
+    }
+
     /// How many jobs are open.
     pub async fn open_jobs(&self) -> Result<OpenJobs> {
         let count = async |query: &'static str| -> Result<u64> {
@@ -368,70 +377,10 @@ impl std::fmt::Display for Owner {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Owner {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            chain_id: row.try_get::<i64, _>("chain_id")?.cast_unsigned(),
-            genesis: hash(row, "genesis")?,
-            oracle: address(row, "oracle")?,
-            operator: address(row, "operator")?,
-        })
-    }
-}
-
-impl FromRow<'_, SqliteRow> for DrawKey {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        Ok(Self { job: hash(row, "job")?, seed: hash(row, "seed")? })
-    }
-}
-
-impl FromRow<'_, SqliteRow> for Requested {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        let spec = from_json(row.try_get("spec")?)?;
-        Ok(Self { job: hash(row, "job")?, spec, fixed_seed: row.try_get("fixed_seed")? })
-    }
-}
-
-impl FromRow<'_, SqliteRow> for Seat {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        Ok(Self { number: row.try_get("seat")?, member: row.try_get("member")? })
-    }
-}
-
-impl FromRow<'_, SqliteRow> for Vote {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        let digest = Digest::from(hash(row, "digest")?);
-        let opening = Opening { digest, content_hash: hash(row, "content_hash")?, salt: hash(row, "salt")? };
-        Ok(Self { seat: Seat::from_row(row)?, opening })
-    }
-}
-
 /// Salts are in it: nobody else may read it, wherever it lies. SQLite's other files take its permissions.
 fn create_private(path: &Path) -> Result<()> {
     let created = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
     created.map(|_| ()).map_err(|error| JournalError::Database { path: path.to_owned(), source: error.into() })
-}
-
-type QueryAs<'q, T> = sqlx::query::QueryAs<'q, sqlx::Sqlite, T, sqlx::sqlite::SqliteArguments>;
-
-fn bind<T>(query: QueryAs<'_, T>, key: DrawKey) -> QueryAs<'_, T> {
-    query.bind(key.job.to_vec()).bind(key.seed.to_vec())
-}
-
-fn hash(row: &SqliteRow, column: &str) -> sqlx::Result<B256> {
-    B256::try_from(row.try_get::<&[u8], _>(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-fn address(row: &SqliteRow, column: &str) -> sqlx::Result<Address> {
-    Address::try_from(row.try_get::<&[u8], _>(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> sqlx::Result<T> {
-    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-fn to_json<T: serde::Serialize>(value: &T) -> sqlx::Result<String> {
-    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 #[cfg(test)]
@@ -500,6 +449,20 @@ mod tests {
         journal.end(drawn(2).key, Ending::Settled).await.unwrap();
         journal.put_draw(&drawn(2)).await.unwrap();
         assert!(journal.open_draws().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_a_reorganisation_may_undo_is_opened_again() {
+        let folder = TempDir::new().unwrap();
+        let journal = open(&folder).await;
+        journal.put_request(&requested()).await.unwrap();
+        journal.put_draw(&drawn(2)).await.unwrap();
+        journal.end(drawn(2).key, Ending::Settled).await.unwrap();
+
+        journal.reopen(drawn(2).reveal_deadline).await.unwrap();
+        assert!(journal.open_draws().await.unwrap().is_empty());
+        journal.reopen(drawn(2).reveal_deadline - 1).await.unwrap();
+        assert_eq!(journal.open_draws().await.unwrap(), [drawn(2).key]);
     }
 
     #[tokio::test]

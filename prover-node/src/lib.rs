@@ -6,7 +6,6 @@
 pub mod commands;
 pub mod config;
 pub mod data_dir;
-mod draw;
 pub mod error;
 pub mod heads;
 pub mod inference;

@@ -5,19 +5,19 @@
 //! It may die on any line. On the next start, as after any failure, a draw is answered again from what the journal and
 //! the chain say, and every step first looks whether it has been done.
 
+mod draw;
+mod looking;
+mod sending;
+
 use std::time::Instant;
 
-use alloy::{
-    primitives::{Address, B256, U256},
-    sol_types::SolCall,
-};
+use alloy::primitives::{Address, B256, U256};
 use oracle::{
     chain::{
-        Chain, ChainError, ChainTime,
-        IGenerationOracle::{self, Outcome, Phase, Step},
+        Chain, ChainTime,
+        IGenerationOracle::{self, Phase, Step},
     },
-    commitment::commitment_of,
-    digest::{Digest, ToleranceProfile},
+    digest::ToleranceProfile,
     follower::{Event, OracleEvent},
 };
 use tokio::sync::{Mutex, watch};
@@ -25,16 +25,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
-    ROUND,
     error::{StepError, Unable},
-    inference::Inference,
-    job::{Accepted, Committed, DrawKey, Drawn, Generated, Requested, Revealed, Sealed, Vote, short},
+    inference::{Inference, Progress},
+    job::{Accepted, Committed, DrawKey, Drawn, Generated, Requested, Revealed, Sealed, short},
     journal::{Ending, Journal},
-    look::Look,
     output::OutputStore,
     pace::{Pace, Promises, in_time},
     salt::SaltKey,
-    wallet::{Call, SendError, Wallet},
+    wallet::Wallet,
 };
 
 pub use crate::service::run;
@@ -152,7 +150,7 @@ impl Node {
 
         let began = Instant::now();
         let id = short(job.key.job);
-        let progress = |at: crate::inference::Progress| debug!(job = id, step = at.step, of = at.steps, "generating");
+        let progress = |at: Progress| debug!(job = id, step = at.step, of = at.steps, "generating");
         let image = self.inference.generate(job.spec.clone(), job.noise_seed, progress).await.map_err(Unable::from)?;
         let took = began.elapsed();
 
@@ -175,7 +173,11 @@ impl Node {
                 self.send_commit(key, &vote).await?;
                 committed.push(vote);
             } else {
-                warn!(job = short(key.job), seat = vote.seat.number, "too late to commit");
+                warn!(
+                    job = short(key.job),
+                    seat = vote.seat.number,
+                    "not committed: it is too late, or another node votes with this key"
+                );
             }
         }
         match committed.is_empty() {
@@ -196,6 +198,8 @@ impl Node {
             } else if look.job.phase == Phase::Reveal {
                 self.send_reveal(key, &vote).await?;
                 revealed.push(vote);
+            } else if look.job.phase == Phase::Commit {
+                return Err(StepError::MovedBack);
             } else {
                 warn!(job = short(key.job), seat = vote.seat.number, "too late to reveal: the bond is lost");
             }
@@ -219,6 +223,7 @@ impl Node {
         loop {
             let now = self.now();
             let look = self.look_at(key).await?;
+            self.check_all(&look, key, &votes, Step::Revealed)?;
             if look.job.phase == Phase::Settle {
                 let place = look.place_among_revealed(self.operator).unwrap_or(0);
                 if now.block >= *turn.get_or_insert(now.block + place * TURN)
@@ -241,143 +246,19 @@ impl Node {
 
     /// Says openly that we cannot make it, with those of our seats that have not voted.
     pub(crate) async fn decline(&self, draw: DrawKey, reason: &StepError) -> Result<(), StepError> {
-        let look = self.look_at(draw).await?;
-        if look.job.phase != Phase::Commit {
-            return Ok(());
-        }
-        for seat in look.undecided(self.operator) {
-            self.send(&IGenerationOracle::declineCall { jobId: draw.job, member: U256::from(seat.member) }).await?;
-            warn!(job = short(draw.job), seat = seat.number, %reason, "declined");
-        }
-        Ok(())
-    }
-
-    // ------------------------------------------------------------------------------------------------- the transactions
-
-    async fn send_commit(&self, key: DrawKey, vote: &Vote) -> Result<(), StepError> {
-        let call = IGenerationOracle::commitCall {
-            jobId: key.job,
-            member: U256::from(vote.seat.member),
-            drawSeed: key.seed,
-            commitment: self.commitment(key, vote),
-        };
-        self.send(&call).await?;
-        info!(job = short(key.job), seat = vote.seat.number, "committed");
-        Ok(())
-    }
-
-    async fn send_reveal(&self, key: DrawKey, vote: &Vote) -> Result<(), StepError> {
-        let call = IGenerationOracle::revealCall {
-            jobId: key.job,
-            member: U256::from(vote.seat.member),
-            digest: vote.opening.digest.into(),
-            contentHash: vote.opening.content_hash,
-            salt: vote.opening.salt,
-        };
-        self.send(&call).await?;
-        info!(job = short(key.job), seat = vote.seat.number, digest = %vote.opening.digest, "revealed");
-        Ok(())
-    }
-
-    /// Sends a call to the oracle and waits until it is mined and in sight.
-    pub(crate) async fn send(&self, call: &impl SolCall) -> Result<(), StepError> {
-        let receipt = self.wallet.send(Call::new(self.chain.deployment.generation_oracle, call)).await?;
-        let block = receipt.block_number.unwrap_or_default();
-        let _ = self.heads.clone().wait_for(|head| head.block >= block).await;
-        Ok(())
-    }
-
-    /// Sends what anyone may send, and says whether we were the first.
-    pub(crate) async fn send_first(&self, call: &impl SolCall) -> Result<bool, StepError> {
-        match self.send(call).await {
-            Ok(()) => Ok(true),
-            Err(StepError::Send(
-                reason @ (SendError::Chain(ChainError::Reverted(_)) | SendError::RevertedOnChain(_)),
-            )) => {
-                debug!(%reason, "somebody was faster");
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn commitment(&self, key: DrawKey, vote: &Vote) -> B256 {
-        let deployment = self.chain.deployment;
-        let (chain, oracle) = (deployment.chain_id, deployment.generation_oracle);
-        commitment_of(chain, oracle, key.job, ROUND, vote.seat.number, &vote.opening)
-    }
-
-    // --------------------------------------------------------------------------------------------------------- the looks
-
-    /// The newest block seen: the only clock.
-    pub(crate) fn now(&self) -> ChainTime {
-        *self.heads.borrow()
-    }
-
-    /// Waits for another newest block than `seen`.
-    pub(crate) async fn block_after(&self, seen: ChainTime) {
-        let _ = self.heads.clone().wait_for(|head| *head != seen).await;
-    }
-
-    /// The job at the newest block.
-    pub(crate) async fn look(&self, job: B256) -> Result<Look, StepError> {
-        Ok(Look::at(&self.chain, job, self.now().block).await?)
-    }
-
-    /// The job as deep in the chain as it takes to count.
-    pub(crate) async fn look_deep(&self, job: B256) -> Result<Look, StepError> {
-        Ok(Look::at(&self.chain, job, self.now().block.saturating_sub(self.confirmations)).await?)
-    }
-
-    /// The job at the newest block, if it is still drawn as we know it.
-    async fn look_at(&self, draw: DrawKey) -> Result<Look, StepError> {
-        let look = self.look(draw.job).await?;
-        match look.is_of(draw) {
-            true => Ok(look),
-            false => Err(StepError::OtherDraw),
-        }
-    }
-
-    /// Waits until deep in the chain our votes are as far as `step` and the rest is as `wanted`. If meanwhile they fall
-    /// out of the newest block, they must be sent again.
-    async fn confirmed(
-        &self,
-        key: DrawKey,
-        votes: &[Vote],
-        step: Step,
-        wanted: impl Fn(&Look) -> bool,
-    ) -> Result<(), StepError> {
         loop {
             let now = self.now();
-            let look = self.look_at(key).await?;
-            if let Some(lost) = votes.iter().find(|vote| !self.stands(&look, key, vote, step)) {
-                return Err(StepError::VoteLost(lost.seat.number));
+            let look = self.look_at(draw).await?;
+            let undecided = if look.job.phase == Phase::Commit { look.undecided(self.operator) } else { Vec::new() };
+            for seat in undecided {
+                self.send(&IGenerationOracle::declineCall { jobId: draw.job, member: U256::from(seat.member) }).await?;
+                warn!(job = short(draw.job), seat = seat.number, %reason, "declined");
             }
-            let deep = self.look_deep(key.job).await?;
-            if votes.iter().all(|vote| self.stands(&deep, key, vote, step)) && wanted(&deep) {
+            let deep = self.look_deep(draw.job).await?;
+            if deep.is_of(draw) && (deep.job.phase != Phase::Commit || deep.undecided(self.operator).is_empty()) {
                 return Ok(());
             }
             self.block_after(now).await;
-        }
-    }
-
-    /// Whether exactly this vote is on chain, and as far as `step`.
-    fn stands(&self, look: &Look, key: DrawKey, vote: &Vote, step: Step) -> bool {
-        look.vote(vote.seat).is_some_and(|cast| match cast.step {
-            Step::Committed => step == Step::Committed && cast.value == self.commitment(key, vote),
-            Step::Revealed => cast.value == B256::from(vote.opening.digest),
-            _ => false,
-        })
-    }
-
-    fn log_verdict(&self, look: &Look, key: DrawKey, votes: &[Vote]) {
-        let job = short(key.job);
-        match (look.job.outcome, votes.first()) {
-            (Outcome::Accepted, Some(vote)) => {
-                let zone = self.profile.zone(&Digest::from(look.job.digest), &vote.opening.digest);
-                info!(job, ?zone, "accepted");
-            }
-            _ => info!(job, "unresolved"),
         }
     }
 }

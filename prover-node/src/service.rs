@@ -29,6 +29,9 @@ use crate::{
     wallet::{Call, Wallet},
 };
 
+/// How long after its last deadline a draw is looked at again if the chain is reorganised, in seconds of the chain.
+const REOPENED: u64 = 3_600;
+
 /// Something that is being seen to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Task {
@@ -101,7 +104,10 @@ async fn catch_up(node: &Node, follower: &mut Follower<DynProvider>) -> Result<(
     loop {
         match follower.advance().await? {
             Advance::Idle => return Ok(()),
-            Advance::Reorged { back_to } => info!(block = back_to.number, "the chain was reorganised; going back"),
+            Advance::Reorged { back_to } => {
+                info!(block = back_to.number, "the chain was reorganised; going back");
+                node.journal.reopen(node.now().time.saturating_sub(REOPENED)).await?;
+            }
             Advance::Confirmed { events, next } => {
                 for happened in events {
                     node.take_in(happened.event).await?;

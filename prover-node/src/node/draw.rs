@@ -12,13 +12,8 @@ use oracle::chain::{
 };
 use tracing::{debug, info};
 
-use crate::{
-    ROUND,
-    error::StepError,
-    job::short,
-    look::Look,
-    node::{Node, TURN},
-};
+use super::{Node, TURN};
+use crate::{ROUND, error::StepError, job::short, look::Look};
 
 impl Node {
     /// Sees to it that the job is drawn, and returns once it is, or never will be, deep in the chain.

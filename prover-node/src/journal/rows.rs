@@ -1,0 +1,68 @@
+//! Rows of the journal as the types that they hold.
+
+use alloy::primitives::{Address, B256};
+use oracle::{commitment::Opening, digest::Digest};
+use sqlx::{FromRow, Row, sqlite::SqliteRow};
+
+use super::Owner;
+use crate::job::{DrawKey, Requested, Seat, Vote};
+
+impl FromRow<'_, SqliteRow> for Owner {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            chain_id: row.try_get::<i64, _>("chain_id")?.cast_unsigned(),
+            genesis: hash(row, "genesis")?,
+            oracle: address(row, "oracle")?,
+            operator: address(row, "operator")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for DrawKey {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self { job: hash(row, "job")?, seed: hash(row, "seed")? })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Requested {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let spec = from_json(row.try_get("spec")?)?;
+        Ok(Self { job: hash(row, "job")?, spec, fixed_seed: row.try_get("fixed_seed")? })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Seat {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self { number: row.try_get("seat")?, member: row.try_get("member")? })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Vote {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let digest = Digest::from(hash(row, "digest")?);
+        let opening = Opening { digest, content_hash: hash(row, "content_hash")?, salt: hash(row, "salt")? };
+        Ok(Self { seat: Seat::from_row(row)?, opening })
+    }
+}
+
+pub(super) type QueryAs<'q, T> = sqlx::query::QueryAs<'q, sqlx::Sqlite, T, sqlx::sqlite::SqliteArguments>;
+
+pub(super) fn bind<T>(query: QueryAs<'_, T>, key: DrawKey) -> QueryAs<'_, T> {
+    query.bind(key.job.to_vec()).bind(key.seed.to_vec())
+}
+
+pub(super) fn hash(row: &SqliteRow, column: &str) -> sqlx::Result<B256> {
+    B256::try_from(row.try_get::<&[u8], _>(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+pub(super) fn address(row: &SqliteRow, column: &str) -> sqlx::Result<Address> {
+    Address::try_from(row.try_get::<&[u8], _>(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> sqlx::Result<T> {
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> sqlx::Result<String> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+}
