@@ -29,6 +29,34 @@ contract GasTest is Protocol {
         measureDraw(1000);
     }
 
+    function test_gas_ofTheLargestCommittee() public {
+        enrol(95);
+        pass(SEAT_AGE);
+        bytes32 jobId = request(31);
+        anvilSeed(jobId);
+        oracle.draw(jobId, HeaderFixtures.ANVIL);
+        vm.snapshotGasLastCall("job of 31", "draw from 100 seats");
+        bytes32[] memory digests = new bytes32[](31);
+        for (uint256 member; member < 31; ++member) {
+            digests[member] = flip(DIGEST, member % 4, member % 10);
+        }
+        commitAll(jobId, digests);
+        revealAll(jobId, digests);
+        oracle.settle(jobId);
+        vm.snapshotGasLastCall("job of 31", "settle");
+        assertOutcome(jobId, IGenerationOracle.Outcome.Accepted);
+    }
+
+    /// @dev All but five of the seats are too young, so that the draw tries as often as it may.
+    function test_gas_ofADrawThatFindsNobody() public {
+        enrol(995);
+        bytes32 jobId = request(31);
+        anvilSeed(jobId);
+        oracle.draw(jobId, HeaderFixtures.ANVIL);
+        vm.snapshotGasLastCall("job of 31", "draw that tries as often as it may");
+        assertLt(oracle.votes(jobId).length, 6);
+    }
+
     function measure(string memory name) internal {
         bytes32 jobId = request(3);
         uint256 all = vm.snapshotGasLastCall(name, "1 request");

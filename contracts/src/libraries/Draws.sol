@@ -11,19 +11,14 @@ library Draws {
         /// Cards in all, numbered from 0.
         uint256 cards;
         uint256 dealt;
-        /// What each draw moved: the place it took the card from, and the card that now lies there.
-        Move[] moves;
-    }
-
-    struct Move {
-        uint256 place;
-        uint256 card;
+        /// What each draw moved: the place it took the card from (upper half) and the card that now lies there.
+        uint256[] moves;
     }
 
     /// @param most draws that will be made
     function deck(bytes32 seed, uint256 cards, uint256 most) internal pure returns (Deck memory) {
         uint256 draws = cards < most ? cards : most;
-        return Deck({seed: seed, cards: cards, dealt: 0, moves: new Move[](draws)});
+        return Deck({seed: seed, cards: cards, dealt: 0, moves: new uint256[](draws)});
     }
 
     /// @dev Whether `deal` may be called again.
@@ -36,14 +31,16 @@ library Draws {
         uint256 random = uint256(keccak256(abi.encode(self.seed, self.dealt)));
         uint256 place = self.dealt + random % (self.cards - self.dealt);
         card = cardAt(self, place);
-        self.moves[self.dealt] = Move({place: place, card: cardAt(self, self.dealt)});
+        self.moves[self.dealt] = (place << 128) | cardAt(self, self.dealt);
         self.dealt += 1;
     }
 
     /// @dev The latest move to a place counts. Places in front of the undealt part are never asked for again.
     function cardAt(Deck memory self, uint256 place) private pure returns (uint256) {
-        for (uint256 i = self.dealt; i > 0; --i) {
-            if (self.moves[i - 1].place == place) return self.moves[i - 1].card;
+        uint256[] memory moves = self.moves;
+        for (uint256 i = self.dealt; i > 0;) {
+            uint256 move = moves[--i];
+            if (move >> 128 == place) return uint128(move);
         }
         return place;
     }

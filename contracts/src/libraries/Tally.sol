@@ -49,16 +49,18 @@ library Tally {
     function compare(uint256 accept, bytes32[] memory digests) private pure returns (Standing[] memory standings) {
         standings = new Standing[](digests.length);
         for (uint256 i; i < digests.length; ++i) {
-            standings[i].support += 1;
+            Standing memory mine = standings[i];
+            mine.support += 1;
             for (uint256 j; j < i; ++j) {
+                Standing memory its = standings[j];
                 uint256 lanes = Digests.apart(digests[i], digests[j]);
                 uint256 distance = Digests.total(lanes);
-                standings[i].distance += distance;
-                standings[j].distance += distance;
-                if (Digests.within(lanes, accept)) {
-                    standings[i].support += 1;
-                    standings[j].support += 1;
-                }
+                mine.distance += distance;
+                its.distance += distance;
+                if (!Digests.within(lanes, accept)) continue;
+
+                mine.support += 1;
+                its.support += 1;
             }
         }
     }
