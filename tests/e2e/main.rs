@@ -1,0 +1,13 @@
+//! The stories: the real programs on a real chain, each to its end.
+//!
+//! Where somebody has to misbehave on the chain, the test sends that party's transactions itself; whoever misbehaves
+//! with the model runs the `cheater`, the node with other pictures. Time is moved, never slept away.
+
+#![allow(clippy::unwrap_used)]
+
+mod bad_input;
+mod faults;
+mod fraud;
+mod no_quorum;
+mod play;
+mod restart;

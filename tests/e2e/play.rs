@@ -1,0 +1,140 @@
+//! What every story starts with: a chain, a model, a requester, and verifiers in all its seats.
+
+use std::time::Duration;
+
+use alloy::primitives::{B256, U256, utils::parse_ether};
+use eyre::{OptionExt as _, Result};
+use oracle::chain::IGenerationOracle::{Phase, Step};
+use quorate_tests::{
+    by_hand::ByHand,
+    devnet::{Devnet, Pace},
+    model,
+    outcome::JobOutcome,
+    party::Party,
+    programs,
+    verifier::Verifier,
+};
+
+/// Longer than anything takes on a busy machine with two cores.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Seats of every story's committee, which are all the seats there are.
+pub(crate) const SEATS: u8 = 3;
+
+/// A chain with the model on it, and a requester.
+pub(crate) struct Play {
+    pub(crate) devnet: Devnet,
+    pub(crate) model: B256,
+    pub(crate) requester: Party,
+}
+
+impl Play {
+    pub(crate) async fn begin() -> Result<Self> {
+        let devnet = Devnet::start(Pace::Fast).await?;
+        let model = model::register(&devnet, &devnet.party("author")?).await?;
+        let requester = devnet.party("requester")?;
+        Ok(Self { devnet, model, requester })
+    }
+
+    /// Verifiers with the real node, not started yet.
+    pub(crate) async fn verifiers<const N: usize>(&self, names: [&str; N]) -> Result<[Verifier; N]> {
+        let parties = names.map(|name| self.devnet.party(name)).into_iter().collect::<Result<_>>()?;
+        let verifiers = Verifier::register(&self.devnet, parties, self.model).await?;
+        verifiers.try_into().map_err(|_| eyre::eyre!("as many verifiers as names"))
+    }
+
+    /// Verifiers with the real node, ready to work.
+    pub(crate) async fn nodes<const N: usize>(&self, names: [&str; N]) -> Result<[Verifier; N]> {
+        let mut nodes = self.verifiers(names).await?;
+        nodes.iter_mut().try_for_each(Verifier::start)?;
+        for node in &mut nodes {
+            node.ready(&self.devnet).await?;
+        }
+        Ok(nodes)
+    }
+
+    /// A verifier that the story itself plays.
+    pub(crate) async fn by_hand(&self, name: &str) -> Result<ByHand> {
+        ByHand::enrol(&self.devnet, &self.devnet.party(name)?, self.model).await
+    }
+
+    /// Pays for a small picture by `oracle submit`, once every seat is old enough to be drawn.
+    pub(crate) async fn submit(&self, prompt: &str) -> Result<B256> {
+        let age = self.devnet.chain.stakes().seatAge().call().await?;
+        self.devnet.pass(u64::from(age) + 1).await?;
+        let submitted = self
+            .devnet
+            .oracle()?
+            .args(["submit", prompt, "--model", &self.model.to_string(), "--steps", "2", "--manifest"])
+            .arg(programs::bundled_model())
+            .args(["--committee", &SEATS.to_string(), "--fee", &fee()])
+            .signed_by(&self.requester)
+            .json()
+            .await?;
+        Ok(submitted["jobId"].as_str().ok_or_eyre("no job id was printed")?.parse()?)
+    }
+
+    /// Waits until the job is in `phase`.
+    pub(crate) async fn phase(&self, job: B256, phase: Phase) -> Result<()> {
+        self.devnet
+            .until(&format!("{phase:?}"), PATIENCE, async || {
+                Ok((self.devnet.chain.oracle().job(job).call().await?.phase == phase).then_some(()))
+            })
+            .await
+    }
+
+    /// Waits until the seat has done `step`.
+    pub(crate) async fn step(&self, job: B256, seat: u32, step: Step) -> Result<()> {
+        self.devnet
+            .until(&format!("seat {seat} to have {step:?}"), PATIENCE, async || {
+                let votes = self.devnet.chain.oracle().votes(job).call().await?;
+                Ok(votes.iter().any(|vote| vote.seat == seat && vote.step == step).then_some(()))
+            })
+            .await
+    }
+
+    /// Lets the commit window close.
+    pub(crate) async fn close_commits(&self, job: B256) -> Result<()> {
+        let deadline = self.devnet.chain.oracle().job(job).call().await?.commitDeadline;
+        self.devnet.pass_until(deadline).await
+    }
+
+    /// Lets the reveal window close.
+    pub(crate) async fn close_reveals(&self, job: B256) -> Result<()> {
+        let deadline = self.devnet.chain.oracle().job(job).call().await?.revealDeadline;
+        self.devnet.pass_until(deadline).await
+    }
+
+    /// Waits until the job is over.
+    pub(crate) async fn end(&self, job: B256) -> Result<JobOutcome> {
+        self.phase(job, Phase::Closed).await?;
+        JobOutcome::read(&self.devnet.chain, job).await
+    }
+
+    /// Does whatever is due by `oracle advance`, as the requester.
+    pub(crate) async fn advance(&self, job: B256) -> Result<()> {
+        let advance = self.devnet.oracle()?.args(["advance", &job.to_string()]).signed_by(&self.requester);
+        advance.succeed().await?;
+        Ok(())
+    }
+
+    /// What the seat has left, in wei.
+    pub(crate) async fn stake_of(&self, seat: u32) -> Result<U256> {
+        Ok(U256::from(self.devnet.chain.stakes().seatOf(self.model, seat).call().await?.stake))
+    }
+}
+
+/// What a seat earns with a supported vote, in wei.
+pub(crate) fn share() -> U256 {
+    parse_ether(&model::SHARE.to_string()).unwrap()
+}
+
+/// What a seat puts at risk, in wei.
+pub(crate) fn bond() -> U256 {
+    parse_ether(model::SEAT_STAKE).unwrap() / U256::from(8)
+}
+
+/// What a job costs, in ETH.
+fn fee() -> String {
+    format!("{:.3}", model::SHARE * f64::from(SEATS))
+}

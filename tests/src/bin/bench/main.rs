@@ -1,0 +1,55 @@
+//! The benchmarks that `scripts/bench` runs. Figures for people, or one JSON object with `--json`.
+
+mod gas;
+mod pictures;
+mod variety;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use eyre::Result;
+use serde::Serialize;
+
+/// Measures
+#[derive(Parser)]
+#[command(name = "bench")]
+struct Args {
+    /// Print one JSON object
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Gas of each step of a job, by the size of its committee
+    Gas,
+    /// Seconds a picture takes, by numeric profile, with how far the profiles' digests are apart
+    Inference,
+    /// How often a picture with another seed would pass as the one that was asked for
+    Variety {
+        /// Where pictures are kept; a second run takes up where the first was stopped
+        #[arg(long, value_name = "DIR")]
+        work: PathBuf,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let Args { json, what } = Args::parse();
+    match what {
+        What::Gas => tell(&gas::measure().await?, json, gas::print),
+        What::Inference => tell(&pictures::measure()?, json, pictures::print),
+        What::Variety { work } => tell(&variety::measure(&work)?, json, variety::print),
+    }
+}
+
+fn tell<F: Serialize>(figures: &F, json: bool, print: fn(&F)) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(figures)?);
+    } else {
+        print(figures);
+    }
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! The harness: a chain, parties with keys, and the real binaries on it.
+//!
+//! [`devnet`] starts anvil and deploys; [`party`] gives everybody an account in an encrypted keystore; [`command`] and
+//! [`process`] run `oracle` and `prover-node`; [`verifier`] is a running node, [`by_hand`] a verifier whose every move
+//! the test makes; [`outcome`] reads off the chain what became of a job; [`sheet`] draws the pictures side by side.
+
+pub mod by_hand;
+pub mod command;
+pub mod devnet;
+pub mod model;
+pub mod outcome;
+pub mod party;
+pub mod process;
+pub mod programs;
+pub mod sheet;
+pub mod verifier;

@@ -1,0 +1,31 @@
+//! The bundled model, registered on the test's chain.
+
+use alloy::primitives::B256;
+use eyre::{OptionExt as _, Result, ensure};
+
+use crate::{devnet::Devnet, party::Party, programs};
+
+/// What one seat in its pool costs, in ETH.
+pub const SEAT_STAKE: &str = "1.6";
+
+/// What one seat can earn with a job, in ETH: the most that the stake allows.
+pub const SHARE: f64 = 0.01;
+
+/// Registers it by `oracle models register` and gives its id.
+pub async fn register(devnet: &Devnet, author: &Party) -> Result<B256> {
+    let folder = programs::bundled_model();
+    ensure!(
+        folder.join(oracle::manifest::MANIFEST_FILE).is_file(),
+        "there is no model in {}: clone the repository again, or name another folder in QUORATE_MODEL_DIR",
+        folder.display()
+    );
+    let registered = devnet
+        .oracle()?
+        .args(["models", "register"])
+        .arg(folder)
+        .args(["--seat-stake", SEAT_STAKE])
+        .signed_by(author)
+        .json()
+        .await?;
+    Ok(registered["modelId"].as_str().ok_or_eyre("no model id was printed")?.parse()?)
+}

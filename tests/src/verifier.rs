@@ -1,0 +1,152 @@
+//! A verifier: a party with a seat, and the real node running for it as a process.
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use alloy::primitives::{Address, B256};
+use eyre::{OptionExt as _, Result, bail};
+use tokio::task::JoinSet;
+
+use crate::{devnet::Devnet, party::Party, process::Process, programs};
+
+/// Loading a model and making one picture on a busy machine takes less.
+const START: Duration = Duration::from_secs(180);
+
+/// How a node computes: settings that every operator can choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Profile {
+    /// For people.
+    pub name: &'static str,
+    /// As `prover-node run` takes them.
+    pub flags: &'static [&'static str],
+}
+
+/// Four that seldom make the same file, and digests that agree. One thread each, since they share a machine.
+pub const PROFILES: [Profile; 4] = [
+    Profile { name: "f32", flags: &["--arithmetic", "f32", "--threads", "1"] },
+    Profile { name: "f16", flags: &["--arithmetic", "f16", "--threads", "1"] },
+    Profile { name: "f16 two-pass", flags: &["--arithmetic", "f16", "--guidance-mode", "two-pass", "--threads", "1"] },
+    Profile { name: "f16 sliced", flags: &["--arithmetic", "f16", "--attention", "sliced", "--threads", "1"] },
+];
+
+/// A seat and its node.
+#[derive(Debug)]
+pub struct Verifier {
+    /// Owner and operator.
+    pub party: Party,
+    /// Number in the model's pool.
+    pub seat: u32,
+    program: PathBuf,
+    flags: Vec<String>,
+    log: PathBuf,
+    process: Option<Process>,
+}
+
+impl Verifier {
+    /// Takes a seat for each party by `prover-node register`, all at the same time.
+    pub async fn register(devnet: &Devnet, parties: Vec<Party>, model: B256) -> Result<Vec<Self>> {
+        let mut registrations = JoinSet::new();
+        for party in &parties {
+            let command = devnet.prover_node()?.args(["register", "--model", &model.to_string()]).signed_by(party);
+            registrations.spawn(command.succeed());
+        }
+        while let Some(ended) = registrations.join_next().await {
+            ended??;
+        }
+
+        let stakes = devnet.chain.stakes();
+        let enrolled = stakes.Enrolled_filter().from_block(devnet.chain.deployment.block).query().await?;
+        let seat_of = |party: &Party| {
+            let mine = enrolled.iter().map(|(event, _)| event).find(|event| event.owner == party.address());
+            mine.map(|event| event.seat).ok_or_eyre(format!("{} has no seat", party.name))
+        };
+        parties.into_iter().map(|party| Self::seated(devnet, seat_of(&party)?, party)).collect()
+    }
+
+    fn seated(devnet: &Devnet, seat: u32, party: Party) -> Result<Self> {
+        let data_dir = devnet.folder.join(&party.name);
+        let mut flags: Vec<String> = devnet.chain_args().into();
+        flags.extend(["--model-dir".to_owned(), programs::bundled_model().display().to_string()]);
+        flags.extend(["--data-dir".to_owned(), data_dir.display().to_string()]);
+        flags.extend(["--keystore".to_owned(), party.keystore.display().to_string()]);
+        flags.extend(["--password-file".to_owned(), party.password_file.display().to_string()]);
+        flags.extend(["--listen", "127.0.0.1:0", "--confirmations", "1"].map(str::to_owned));
+        let log = devnet.folder.join(format!("{}.log", party.name));
+        Ok(Self { party, seat, program: programs::built("prover-node")?, flags, log, process: None })
+    }
+
+    /// Gives the node more flags.
+    #[must_use]
+    pub fn with(mut self, flags: &[&str]) -> Self {
+        self.flags.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        self
+    }
+
+    /// Runs another program in the node's place, which takes the same flags.
+    #[must_use]
+    pub fn by(mut self, program: PathBuf) -> Self {
+        self.program = program;
+        self
+    }
+
+    /// Starts the node.
+    pub fn start(&mut self) -> Result<()> {
+        let mut command = Command::new(&self.program);
+        command.arg("run").args(&self.flags).env("NO_COLOR", "1").env("RAYON_NUM_THREADS", "1");
+        self.process = Some(Process::start(command, &self.log)?);
+        Ok(())
+    }
+
+    /// Ends the node as `kill -9` does.
+    pub fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// Waits until the node has said on chain where its outputs are, which it does once its model works.
+    pub async fn ready(&mut self, devnet: &Devnet) -> Result<()> {
+        let address = self.party.address();
+        let what = format!("{} to be ready", self.party.name);
+        devnet
+            .until(&what, START, async || {
+                if let Some(status) = self.process.as_mut().map(Process::ended).transpose()?.flatten() {
+                    bail!("{} ended with {status}:\n{}", self.party.name, std::fs::read_to_string(&self.log)?);
+                }
+                endpoint(devnet, address).await
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Where its log is.
+    #[must_use]
+    pub fn log(&self) -> &std::path::Path {
+        &self.log
+    }
+}
+
+/// Waits until every seat in the pool of `model` is old enough for the next request to draw it.
+pub async fn come_of_age(devnet: &Devnet, model: B256) -> Result<()> {
+    let stakes = devnet.chain.stakes();
+    let age = u64::from(stakes.seatAge().call().await?);
+    let seats = stakes.seats(model, 0, stakes.slotCount(model).call().await?).call().await?;
+    let youngest = seats.iter().map(|seat| seat.enrolledAt).max().unwrap_or_default();
+    devnet
+        .until("the seats to be old enough", START, async || {
+            Ok((devnet.chain.now().await?.time >= youngest + age).then_some(()))
+        })
+        .await
+}
+
+/// Where an operator serves its outputs, as last announced.
+pub async fn endpoint(devnet: &Devnet, operator: Address) -> Result<Option<String>> {
+    let events = devnet
+        .chain
+        .stakes()
+        .EndpointAnnounced_filter()
+        .topic1(operator)
+        .from_block(devnet.chain.deployment.block)
+        .query()
+        .await?;
+    Ok(events.last().map(|(event, _)| event.url.clone()))
+}
