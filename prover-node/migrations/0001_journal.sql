@@ -13,9 +13,10 @@ CREATE TABLE owner (
 CREATE TABLE trail (one INTEGER PRIMARY KEY CHECK (one = 1), trail TEXT NOT NULL) STRICT;
 CREATE TABLE announced (one INTEGER PRIMARY KEY CHECK (one = 1), url TEXT NOT NULL) STRICT;
 
--- Jobs for our model. `awaited` until they are drawn or gone.
+-- Jobs for our model, and the blocks of their requests. `awaited` until they are drawn or gone.
 CREATE TABLE jobs (
     job        BLOB PRIMARY KEY,
+    block      INTEGER NOT NULL,
     spec       TEXT NOT NULL,
     fixed_seed INTEGER NOT NULL,
     awaited    INTEGER NOT NULL DEFAULT 1

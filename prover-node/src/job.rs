@@ -19,6 +19,8 @@ use crate::{output::Output, pace::Promise, salt::SaltKey};
 pub struct Requested {
     /// The job.
     pub job: B256,
+    /// The block of the request.
+    pub block: u64,
     /// What to make.
     pub spec: ImageSpec,
     /// Whether the noise comes from the spec alone.
@@ -207,7 +209,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn requested() -> Requested {
-        Requested { job: B256::repeat_byte(1), spec: spec(64, 4), fixed_seed: false }
+        Requested { job: B256::repeat_byte(1), block: 40, spec: spec(64, 4), fixed_seed: false }
     }
 
     pub(crate) fn drawn(seed: u8) -> Drawn {

@@ -25,6 +25,9 @@ use crate::{
 /// The file's name in the data directory.
 pub const FILE: &str = "journal.sqlite";
 
+/// Blocks after its request in which a job can be drawn, on any deployment: as far back as `blockhash` reaches.
+const MOST_DRAW_WINDOW: u64 = 255;
+
 /// Whose journal it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner {
@@ -189,9 +192,11 @@ impl Journal {
     pub async fn put_request(&self, request: &Requested) -> Result<()> {
         let spec = self.check(to_json(&request.spec))?;
         let insert = sqlx::query(
-            "INSERT INTO jobs (job, spec, fixed_seed) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET awaited = 1",
+            "INSERT INTO jobs (job, block, spec, fixed_seed) VALUES (?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET block = excluded.block, awaited = 1",
         )
         .bind(request.job.as_slice())
+        .bind(request.block.cast_signed())
         .bind(spec)
         .bind(request.fixed_seed);
         self.run(insert).await
@@ -199,7 +204,7 @@ impl Journal {
 
     /// The job, if it is for our model.
     pub async fn request(&self, job: B256) -> Result<Option<Requested>> {
-        let select = sqlx::query_as("SELECT job, spec, fixed_seed FROM jobs WHERE job = ?").bind(job.as_slice());
+        let select = sqlx::query_as("SELECT job, block, spec, fixed_seed FROM jobs WHERE job = ?").bind(job.as_slice());
         self.check(select.fetch_optional(&self.database).await)
     }
 
@@ -293,10 +298,17 @@ impl Journal {
         self.run(update).await
     }
 
-    /// What ended may have to be done again: all draws whose last deadline is after `time` are open once more.
-    pub async fn reopen(&self, time: u64) -> Result<()> {
-        let update = sqlx::query("UPDATE draws SET ending = NULL WHERE reveal_deadline > ?").bind(time.cast_signed());
-        self.run(update).await
+    /// The chain goes on from block `back_to`, and what was done after it may have to be done again: jobs that can still
+    /// be drawn are awaited, and draws whose last deadline is after `time` are open once more.
+    pub async fn reopen(&self, back_to: u64, time: u64) -> Result<()> {
+        let mut transaction = self.check(self.database.begin().await)?;
+        let drawable = back_to.saturating_sub(MOST_DRAW_WINDOW);
+        let await_again = sqlx::query("UPDATE jobs SET awaited = 1 WHERE block >= ?").bind(drawable.cast_signed());
+        self.check(await_again.execute(&mut *transaction).await)?;
+        let open_again =
+            sqlx::query("UPDATE draws SET ending = NULL WHERE reveal_deadline > ?").bind(time.cast_signed());
+        self.check(open_again.execute(&mut *transaction).await)?;
+        self.check(transaction.commit().await)
     }
 
     /// How many jobs are open.
@@ -459,9 +471,14 @@ mod tests {
         journal.put_draw(&drawn(2)).await.unwrap();
         journal.end(drawn(2).key, Ending::Settled).await.unwrap();
 
-        journal.reopen(drawn(2).reveal_deadline).await.unwrap();
+        journal.stop_awaiting(requested().job).await.unwrap();
+
+        let (block, deadline) = (requested().block, drawn(2).reveal_deadline);
+        journal.reopen(block + MOST_DRAW_WINDOW + 1, deadline).await.unwrap();
+        assert!(journal.awaited().await.unwrap().is_empty());
         assert!(journal.open_draws().await.unwrap().is_empty());
-        journal.reopen(drawn(2).reveal_deadline - 1).await.unwrap();
+        journal.reopen(block + MOST_DRAW_WINDOW, deadline - 1).await.unwrap();
+        assert_eq!(journal.awaited().await.unwrap(), [requested().job]);
         assert_eq!(journal.open_draws().await.unwrap(), [drawn(2).key]);
     }
 

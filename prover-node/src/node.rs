@@ -18,7 +18,7 @@ use oracle::{
         IGenerationOracle::{self, Phase, Step},
     },
     digest::ToleranceProfile,
-    follower::{Event, OracleEvent},
+    follower::{Event, Happened, OracleEvent},
 };
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
@@ -66,12 +66,13 @@ impl Node {
     // ------------------------------------------------------------------------------------------------------- the events
 
     /// Notes what an event means for us. Told again, it changes nothing.
-    pub(crate) async fn take_in(&self, event: Event) -> Result<(), StepError> {
-        match event {
+    pub(crate) async fn take_in(&self, happened: Happened) -> Result<(), StepError> {
+        match happened.event {
             Event::Oracle(OracleEvent::Requested(event)) if event.modelId == self.model => {
                 info!(job = short(event.jobId), "requested");
-                let (spec, fixed_seed) = ((&event.spec).into(), event.terms.fixedSeed);
-                Ok(self.journal.put_request(&Requested { job: event.jobId, spec, fixed_seed }).await?)
+                let (job, block, fixed_seed) = (event.jobId, happened.block.number, event.terms.fixedSeed);
+                let spec = (&event.spec).into();
+                Ok(self.journal.put_request(&Requested { job, block, spec, fixed_seed }).await?)
             }
             Event::Oracle(OracleEvent::Drawn(event)) => {
                 let Some(request) = self.journal.request(event.jobId).await? else { return Ok(()) };

@@ -106,11 +106,12 @@ async fn catch_up(node: &Node, follower: &mut Follower<DynProvider>) -> Result<(
             Advance::Idle => return Ok(()),
             Advance::Reorged { back_to } => {
                 info!(block = back_to.number, "the chain was reorganised; going back");
-                node.journal.reopen(node.now().time.saturating_sub(REOPENED)).await?;
+                let since = node.now().time.saturating_sub(REOPENED);
+                node.journal.reopen(back_to.number, since).await?;
             }
             Advance::Confirmed { events, next } => {
                 for happened in events {
-                    node.take_in(happened.event).await?;
+                    node.take_in(happened).await?;
                 }
                 follower.move_to(next);
                 node.journal.put_trail(follower.trail()).await?;

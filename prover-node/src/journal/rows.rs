@@ -27,7 +27,8 @@ impl FromRow<'_, SqliteRow> for DrawKey {
 impl FromRow<'_, SqliteRow> for Requested {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         let spec = from_json(row.try_get("spec")?)?;
-        Ok(Self { job: hash(row, "job")?, spec, fixed_seed: row.try_get("fixed_seed")? })
+        let block = row.try_get::<i64, _>("block")?.cast_unsigned();
+        Ok(Self { job: hash(row, "job")?, block, spec, fixed_seed: row.try_get("fixed_seed")? })
     }
 }
 
