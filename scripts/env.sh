@@ -12,12 +12,16 @@ called_from="$PWD"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # npm's binaries for this platform come first; elsewhere Foundry on PATH is used.
-for tool in forge anvil cast; do
-    for folder in "$PWD"/node_modules/@foundry-rs/"$tool"-*/bin; do
-        [[ -x "$folder/$tool" ]] && PATH="$folder:$PATH"
+find_tools() {
+    local tool folder
+    for tool in forge anvil cast; do
+        for folder in "$PWD"/node_modules/@foundry-rs/"$tool"-*/bin; do
+            [[ -x "$folder/$tool" && ":$PATH:" != *":$folder:"* ]] && PATH="$folder:$PATH"
+        done
     done
-done
-export PATH
+    export PATH
+}
+find_tools
 # forge would download a compiler; npm has brought one already.
 export FOUNDRY_SOLC="${FOUNDRY_SOLC:-$PWD/scripts/solc}"
 
@@ -61,4 +65,10 @@ end_group() {
         sleep 0.1
     done
     kill -KILL -- "-$group" 2>/dev/null || true
+}
+
+# Installs what is missing; what has just been installed comes first on PATH from here on.
+set_up() {
+    scripts/setup
+    find_tools
 }
