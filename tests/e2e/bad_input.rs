@@ -72,6 +72,10 @@ async fn a_chain_that_is_not_the_deployments_is_named() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_cannot_pay_or_be_opened_is_named() -> Result<()> {
     let play = Play::begin().await?;
+    for name in ["alice", "bob", "carol"] {
+        play.by_hand(name).await?;
+    }
+    play.age().await?;
     let folder = &play.devnet.folder;
     let poor = Party::create("poor", &SecretKey::random(&mut OsRng), folder)?;
     let rich = &play.requester;

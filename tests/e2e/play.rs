@@ -60,8 +60,7 @@ impl Play {
 
     /// Pays for a small picture by `oracle submit`, once every seat is old enough to be drawn.
     pub(crate) async fn submit(&self, prompt: &str) -> Result<B256> {
-        let age = self.devnet.chain.stakes().seatAge().call().await?;
-        self.devnet.pass(u64::from(age) + 1).await?;
+        self.age().await?;
         let submitted = self
             .devnet
             .oracle()?
@@ -72,6 +71,12 @@ impl Play {
             .json()
             .await?;
         Ok(submitted["jobId"].as_str().ok_or_eyre("no job id was printed")?.parse()?)
+    }
+
+    /// Makes every seat old enough to be drawn.
+    pub(crate) async fn age(&self) -> Result<()> {
+        let age = self.devnet.chain.stakes().seatAge().call().await?;
+        self.devnet.pass(u64::from(age) + 1).await
     }
 
     /// Waits until the job is in `phase`.

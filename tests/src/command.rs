@@ -152,8 +152,8 @@ impl Cli {
         serde_json::from_str(&ended.stdout).wrap_err_with(|| format!("{line} printed {:?}", ended.stdout))
     }
 
-    /// Expects it to refuse: a code that is not zero and one line for people, which it returns. What was not understood
-    /// at all is explained over some more lines.
+    /// Expects it to refuse: a code that is not zero, and one line that says why, which it returns. Progress may come
+    /// before it; only what was not understood at all is explained over some more lines.
     pub async fn refuse(self) -> Result<String> {
         let line = self.line();
         let ended = self.end().await?;
@@ -161,14 +161,18 @@ impl Cli {
         if ended.status.success() || ended.status.code().is_none() {
             bail!("{line} should have refused, and ended with {}:\n{said}", ended.status);
         }
-        let misunderstood = ended.status.code() == Some(2);
-        if said.is_empty() || (said.lines().count() > 1 && !misunderstood) || said.contains("panicked") {
+        let mut errors = said.lines().filter(|line| line.starts_with("error:"));
+        let (Some(error), None) = (errors.next(), errors.next()) else {
             bail!("{line} should have refused in one line, and said:\n{said}");
+        };
+        let misunderstood = ended.status.code() == Some(2);
+        if said.contains("panicked") || !(misunderstood || said.ends_with(error)) {
+            bail!("{line} should have ended with one line, and said:\n{said}");
         }
         if !ended.stdout.is_empty() {
             bail!("{line} refused, yet printed a result:\n{}", ended.stdout);
         }
-        Ok(said.to_owned())
+        Ok(error.to_owned())
     }
 
     fn line(&self) -> String {

@@ -214,8 +214,8 @@ fn shown(totals: &Totals) -> [String; 3] {
              the chain: {accepted} accepted."
         ),
         format!(
-            "Honest nodes never agreed bit by bit (up to {files} different files for one job), and still agree: every \
-             digest within {distance} of 64 bits of the winner's on every lane."
+            "Honest nodes compute in different ways and make different files ({files} for one job), and still agree: each \
+             lane of each digest lies within {distance} of 64 bits of the winner's."
         ),
         format!(
             "The cheater voted {votes} times and was rejected {rejected} times, which cost it {} ETH; the others earned {} ETH.",

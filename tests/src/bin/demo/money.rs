@@ -22,11 +22,11 @@ pub(crate) async fn money_of(chain: &Chain, address: Address, seat: Option<(B256
     })
 }
 
-/// In ETH, rounded to a millionth of a millionth.
+/// In ETH, cut after the ninth place.
 pub(crate) fn eth(wei: U256) -> String {
     let text = format_ether(wei);
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let fraction = fraction.get(..12).unwrap_or(fraction).trim_end_matches('0');
+    let fraction = fraction.get(..9).unwrap_or(fraction).trim_end_matches('0');
     if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
 }
 

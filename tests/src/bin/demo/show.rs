@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use alloy::primitives::U256;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{LineStyle, Table, TableStyle};
 use eyre::Result;
 use quorate_tests::sheet::{Cell, Line, Row, Sheet, Tone};
 
@@ -31,25 +31,27 @@ pub(crate) fn print(report: &Report, out: &Path) {
 
 fn table<const N: usize>(head: [&str; N]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(head);
+    table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'))).set_header(head);
     table
 }
 
 fn votes(report: &Report) -> Table {
-    let mut table = table(["job", "verifier", "computes", "distances", "zone", "paid", "slashed", "file"]);
-    for (number, job) in (1..).zip(&report.jobs) {
-        table.add_row([&format!("{number}"), &job.prompt, "", "", job.verdict, "", "", ""]);
-        for vote in &job.votes {
+    let mut table = table(["job", "asked for", "verifier", "computes", "distances", "zone", "paid", "slashed", "file"]);
+    for (number, job) in (1_u32..).zip(&report.jobs) {
+        let beside = [job.prompt.as_str(), job.verdict].into_iter().chain(std::iter::repeat(""));
+        for (place, (vote, beside)) in job.votes.iter().zip(beside).enumerate() {
             let computes = report.verifiers.iter().find(|verifier| verifier.name == vote.verifier);
+            let dash = || "-".to_owned();
             table.add_row([
-                String::new(),
+                if place == 0 { number.to_string() } else { String::new() },
+                beside.to_owned(),
                 vote.verifier.clone(),
                 computes.map_or_else(String::new, |verifier| verifier.profile.clone()),
                 vote.distances.map_or_else(|| vote.step.to_owned(), |bits| bits.map(|bits| bits.to_string()).join(" ")),
                 vote.zone.unwrap_or("-").to_owned(),
-                amount_of(&job.paid, vote).map_or_else(|| "-".to_owned(), eth),
-                amount_of(&job.slashed, vote).map_or_else(|| "-".to_owned(), eth),
-                vote.content_hash.map_or_else(|| "-".to_owned(), |hash| format!("{hash}")[..10].to_owned()),
+                amount_of(&job.paid, vote).map_or_else(dash, eth),
+                amount_of(&job.slashed, vote).map_or_else(dash, eth),
+                vote.content_hash.map_or_else(dash, |hash| hash.to_string()[..10].to_owned()),
             ]);
         }
     }
@@ -76,15 +78,19 @@ fn money(report: &Report) -> Table {
 }
 
 fn gas(report: &Report) -> Table {
-    let mut table = table(["job", "committee", "steps", "in all"]);
+    let mut table = table(["job", "seats", "request", "draw", "each commit", "each reveal", "settle", "in all"]);
     for (number, job) in (1..).zip(&report.jobs) {
-        let steps: Vec<_> = job.gas.steps.iter().map(|step| format!("{} {}", step.step, step.gas)).collect();
-        table.add_row([
-            number.to_string(),
-            job.committee_size.to_string(),
-            steps.join(", "),
-            job.gas.total.to_string(),
-        ]);
+        let of = |wanted: &str| {
+            let all: Vec<_> = job.gas.steps.iter().filter(|step| step.step == wanted).map(|step| step.gas).collect();
+            all.iter()
+                .sum::<u64>()
+                .checked_div(all.len() as u64)
+                .map_or_else(|| "-".to_owned(), |mean| mean.to_string())
+        };
+        let steps = ["request", "draw", "commit", "reveal", "settle"].map(of);
+        let [request, draw, commit, reveal, settle] = steps;
+        let (number, seats) = (number.to_string(), job.committee_size.to_string());
+        table.add_row([number, seats, request, draw, commit, reveal, settle, job.gas.total.to_string()]);
     }
     table
 }
