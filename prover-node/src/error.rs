@@ -54,7 +54,7 @@ pub enum StepError {
 #[derive(Debug, thiserror::Error)]
 pub enum Unable {
     /// It would be late.
-    #[error("it takes about {needed:.1?} here and {left} s are left to commit, with other jobs before it")]
+    #[error("with what comes before it, it takes {needed:.1?} here if all goes well, and {left} s are left to commit")]
     NoTime {
         /// As measured on this machine.
         needed: Duration,

@@ -30,7 +30,7 @@ use crate::{
     job::{Accepted, Committed, DrawKey, Drawn, Generated, Requested, Revealed, Sealed, short},
     journal::{Ending, Journal},
     output::OutputStore,
-    pace::{Pace, Promises, in_time},
+    pace::{Pace, Promises, check_time},
     salt::SaltKey,
     wallet::Wallet,
 };
@@ -66,33 +66,46 @@ impl Node {
     // ------------------------------------------------------------------------------------------------------- the events
 
     /// Notes what an event means for us. Told again, it changes nothing.
-    pub(crate) async fn take_in(&self, happened: Happened) -> Result<(), StepError> {
-        match happened.event {
+    pub(crate) async fn take_in(&self, happened: &Happened) -> Result<(), StepError> {
+        match &happened.event {
             Event::Oracle(OracleEvent::Requested(event)) if event.modelId == self.model => {
-                info!(job = short(event.jobId), "requested");
                 let (job, block, fixed_seed) = (event.jobId, happened.block.number, event.terms.fixedSeed);
                 let spec = (&event.spec).into();
-                Ok(self.journal.put_request(&Requested { job, block, spec, fixed_seed }).await?)
+                self.journal.put_request(&Requested { job, block, spec, fixed_seed }).await?;
+                info!(job = short(job), "requested");
             }
             Event::Oracle(OracleEvent::Drawn(event)) => {
                 let Some(request) = self.journal.request(event.jobId).await? else { return Ok(()) };
                 // If the chain has just moved to another fork, the follower is about to go back, and tells again.
                 let look = self.look_at(DrawKey { job: event.jobId, seed: event.drawSeed }).await?;
                 let seats = look.undecided(self.operator);
-                self.take_on(request.drawn(event.drawSeed, seats, event.commitDeadline, event.revealDeadline)).await
+                let drawn = request.drawn(event.drawSeed, seats, event.commitDeadline, event.revealDeadline);
+                self.take_on(&drawn).await?;
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(())
     }
 
-    async fn take_on(&self, drawn: Drawn) -> Result<(), StepError> {
+    async fn take_on(&self, drawn: &Drawn) -> Result<(), StepError> {
         let seats: Vec<_> = drawn.seats.iter().map(|seat| seat.number).collect();
         if seats.is_empty() {
             debug!(job = short(drawn.key.job), "drawn, without us");
             return Ok(());
         }
+        self.journal.put_draw(drawn).await?;
         info!(job = short(drawn.key.job), ?seats, "drawn");
-        Ok(self.journal.put_draw(&drawn).await?)
+        Ok(())
+    }
+
+    /// Declines a draw that cannot be noted: what cannot be remembered must not be committed to, and silence costs more.
+    pub(crate) async fn turn_down(&self, happened: &Happened, reason: &StepError) -> Result<(), StepError> {
+        let Event::Oracle(OracleEvent::Drawn(event)) = &happened.event else { return Ok(()) };
+        let draw = DrawKey { job: event.jobId, seed: event.drawSeed };
+        if self.journal.drawn(draw).await?.is_some() || self.look_at(draw).await?.job.modelId != self.model {
+            return Ok(());
+        }
+        self.decline(draw, reason).await
     }
 
     // ------------------------------------------------------------------------------------------------------- the stages
@@ -134,20 +147,14 @@ impl Node {
 
         let needed =
             self.journal.pace(&self.settings).await?.map_or_else(Default::default, |pace| pace.estimate(&drawn.spec));
-        let (now, deadline) = (self.now().time, drawn.commit_deadline);
-        let promise = self.promises.make(needed, now, deadline);
-        let promise = promise.ok_or(Unable::NoTime { needed, left: deadline.saturating_sub(now) })?;
+        let promise = self.promises.make(needed, self.now().time, drawn.commit_deadline)?;
         Ok(Drawn { seats, ..drawn }.accepted(promise))
     }
 
     async fn generate(&self, job: Accepted) -> Result<Generated, StepError> {
         let mut pace = self.pace.lock().await;
         let look = self.look_at(job.key).await?;
-        let (now, deadline) = (self.now().time, look.job.commitDeadline);
-        let needed = pace.estimate(&job.spec);
-        if !in_time(needed, now, deadline) {
-            return Err(Unable::NoTime { needed, left: deadline.saturating_sub(now) }.into());
-        }
+        check_time(pace.estimate(&job.spec), self.now().time, look.job.commitDeadline)?;
 
         let began = Instant::now();
         let id = short(job.key.job);

@@ -10,6 +10,8 @@ use std::{
 
 use oracle::spec::ImageSpec;
 
+use crate::error::Unable;
+
 /// What is set aside for getting a commitment into a block, in seconds of the chain.
 pub const SENDING: u64 = 10;
 
@@ -60,15 +62,12 @@ impl Pace {
 impl Promises {
     /// Sets the model's time aside for a picture that will take `needed`, if with all that was promised before it is
     /// done in time to commit; times in seconds since the epoch.
-    #[must_use]
-    pub fn make(&self, needed: Duration, now: u64, deadline: u64) -> Option<Promise> {
+    pub fn make(&self, needed: Duration, now: u64, deadline: u64) -> Result<Promise, Unable> {
         let ahead = Duration::from_millis(self.millis.load(Ordering::SeqCst));
-        if !in_time(ahead.saturating_add(needed), now, deadline) {
-            return None;
-        }
+        check_time(ahead.saturating_add(needed), now, deadline)?;
         let millis = u64::try_from(needed.as_millis()).unwrap_or(u64::MAX);
         self.millis.fetch_add(millis, Ordering::SeqCst);
-        Some(Promise { all: Arc::clone(&self.millis), millis })
+        Ok(Promise { all: Arc::clone(&self.millis), millis })
     }
 }
 
@@ -78,11 +77,13 @@ impl Drop for Promise {
     }
 }
 
-/// Whether work that is measured to take `needed` ends in time to commit; times in seconds since the epoch.
-#[must_use]
-pub fn in_time(needed: Duration, now: u64, deadline: u64) -> bool {
+/// Checks that work that is measured to take `needed` ends in time to commit; times in seconds since the epoch.
+pub fn check_time(needed: Duration, now: u64, deadline: u64) -> Result<(), Unable> {
     let seconds = needed.saturating_mul(SLACK).as_secs().saturating_add(1);
-    now.saturating_add(seconds).saturating_add(SENDING) <= deadline
+    match now.saturating_add(seconds).saturating_add(SENDING) <= deadline {
+        true => Ok(()),
+        false => Err(Unable::NoTime { needed, left: deadline.saturating_sub(now) }),
+    }
 }
 
 /// In millions of pixel-steps.
@@ -118,10 +119,10 @@ mod tests {
         let needed = Duration::from_secs(30);
 
         // Twice the time, one second for rounding, and what sending takes.
-        assert!(in_time(needed, 1_000, 1_000 + 60 + 1 + SENDING));
-        assert!(!in_time(needed, 1_000, 1_000 + 60 + SENDING));
-        assert!(!in_time(Duration::ZERO, 1_000, 1_000));
-        assert!(!in_time(Duration::MAX, 1_000, u64::MAX - 1));
+        assert!(check_time(needed, 1_000, 1_000 + 60 + 1 + SENDING).is_ok());
+        assert!(check_time(needed, 1_000, 1_000 + 60 + SENDING).is_err());
+        assert!(check_time(Duration::ZERO, 1_000, 1_000).is_err());
+        assert!(check_time(Duration::MAX, 1_000, u64::MAX - 1).is_err());
     }
 
     #[test]
@@ -130,10 +131,10 @@ mod tests {
 
         let first = promises.make(needed, 0, deadline).unwrap();
         let second = promises.make(needed, 0, deadline).unwrap();
-        assert!(promises.make(needed, 0, deadline).is_none());
+        assert!(promises.make(needed, 0, deadline).is_err());
         drop(first);
         let third = promises.make(needed, 0, deadline);
-        assert!(third.is_some());
+        assert!(third.is_ok());
         drop((second, third));
         assert_eq!(promises.millis.load(Ordering::SeqCst), 0);
     }

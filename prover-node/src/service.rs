@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Instant};
 use alloy::{primitives::B256, providers::DynProvider};
 use oracle::{
     chain::{ChainError, IVerifierStakes},
-    follower::{Advance, Follower, Trail},
+    follower::{Advance, Follower, Happened, Trail},
     spec::ImageSpec,
 };
 use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
@@ -77,6 +77,7 @@ async fn live(config: Config, generator: impl Generator, stop: &Stop, crew: &mut
     stop.drain.cancel();
     info!(jobs = crew.jobs(), "taking no new jobs; finishing what was taken");
     while crew.one_done().await.is_some() {}
+    info!("stopped");
     ended
 }
 
@@ -110,14 +111,32 @@ async fn catch_up(node: &Node, follower: &mut Follower<DynProvider>) -> Result<(
                 node.journal.reopen(back_to.number, since).await?;
             }
             Advance::Confirmed { events, next } => {
-                for happened in events {
-                    node.take_in(happened).await?;
+                if let Err(error) = take_in(node, &events).await {
+                    turn_down(node, &events, &error).await?;
+                    return Err(error);
                 }
                 follower.move_to(next);
                 node.journal.put_trail(follower.trail()).await?;
             }
         }
     }
+}
+
+async fn take_in(node: &Node, events: &[Happened]) -> Result<(), StepError> {
+    for happened in events {
+        node.take_in(happened).await?;
+    }
+    Ok(())
+}
+
+/// If they cannot be noted, because the disk is full perhaps.
+async fn turn_down(node: &Node, events: &[Happened], error: &StepError) -> Result<(), StepError> {
+    if let StepError::Journal(_) = error {
+        for happened in events {
+            node.turn_down(happened, error).await?;
+        }
+    }
+    Ok(())
 }
 
 // ---------------------------------------------------------------------------------------------------------- the set-up
