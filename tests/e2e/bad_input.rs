@@ -117,6 +117,7 @@ async fn a_request_that_the_model_cannot_serve_costs_nothing() -> Result<()> {
         Ok::<_, eyre::Report>(command)
     };
     let on_model = |flags: &[&str]| submit(&[&["--model", &model], flags].concat());
+    let never = play.devnet.folder.join("never.png");
     let long = "x".repeat(4_097);
     let too_long = play.devnet.oracle()?.args(["submit", &long, "--model", &model]).signed_by(&play.requester);
 
@@ -131,11 +132,11 @@ async fn a_request_that_the_model_cannot_serve_costs_nothing() -> Result<()> {
         (on_model(&["--fee", "1000"])?, &["fee"]),
         (too_long, &["4097 bytes"]),
         (play.devnet.oracle()?.args(["status", &unknown]), &["no job"]),
-        (play.devnet.oracle()?.args(["fetch", &unknown, "--out", "never.png"]), &["no job"]),
+        (play.devnet.oracle()?.args(["fetch", &unknown, "--out"]).arg(&never), &["no job"]),
         (play.devnet.prover_node()?.args(["register", "--model", &unknown]).signed_by(&play.requester), &["model"]),
     ])
     .await?;
-    ensure!(!Path::new("never.png").exists(), "nothing was written");
+    ensure!(!never.exists(), "nothing was written");
     let requests = play.devnet.chain.oracle().nonceOf(play.requester.address()).call().await?;
     ensure!(requests.is_zero(), "nothing was requested");
     Ok(())

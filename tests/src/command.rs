@@ -1,7 +1,7 @@
 //! A command that runs to its end: the real binary, with what it printed and how it ended.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -50,7 +50,7 @@ impl Cli {
 
     fn new(program: &'static str) -> Result<Self> {
         let mut command = tokio::process::Command::new(programs::built(program)?);
-        command.stdin(Stdio::null()).kill_on_drop(true);
+        command.current_dir(programs::repository()).stdin(Stdio::null()).kill_on_drop(true);
         for setting in programs::settings() {
             command.env_remove(setting);
         }
@@ -84,13 +84,6 @@ impl Cli {
         self
     }
 
-    /// Runs in `folder`.
-    #[must_use]
-    pub fn within(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.command.current_dir(folder.into());
-        self
-    }
-
     /// Sets a variable of its environment.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -118,7 +111,7 @@ impl Cli {
                 None => command.env_remove(name),
             };
         }
-        command.stdin(Stdio::null()).kill_on_drop(true);
+        command.current_dir(programs::repository()).stdin(Stdio::null()).kill_on_drop(true);
         Self { command, ..self }
     }
 
