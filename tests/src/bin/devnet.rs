@@ -5,18 +5,24 @@ use std::{path::PathBuf, process::ExitCode};
 use eyre::{Result, WrapErr as _};
 use quorate_tests::{
     devnet::{Devnet, Pace},
-    model, programs,
+    model,
+    process::conclude,
+    programs,
     verifier::{PROFILES, Verifier, come_of_age},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
-async fn main() -> Result<ExitCode> {
+async fn main() -> ExitCode {
+    conclude(until_stopped().await)
+}
+
+async fn until_stopped() -> Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
-        ended = run() => ended.map(|()| ExitCode::SUCCESS),
-        _ = interrupt.recv() => Ok(ExitCode::SUCCESS),
-        _ = terminate.recv() => Ok(ExitCode::SUCCESS),
+        ended = run() => ended,
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
     }
 }
 

@@ -52,7 +52,7 @@ async fn run(devnet: &Devnet, model: B256, size: u8, voters: &[ByHand]) -> Resul
     devnet.pass(u64::from(age) + 1).await?;
     let job = request(devnet, model, size, &voters[0]).await?;
     let delay = devnet.chain.oracle().windows().call().await?.seedDelay;
-    devnet.mine(u64::from(delay)).await?;
+    devnet.mine(u64::from(delay) + 1).await?;
     draw(&voters[0].account, job).await?;
 
     // One picture, as honest nodes make it; each its own salt.

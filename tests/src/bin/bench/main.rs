@@ -4,10 +4,11 @@ mod gas;
 mod pictures;
 mod variety;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use eyre::Result;
+use quorate_tests::process::conclude;
 use serde::Serialize;
 
 /// Measures
@@ -36,8 +37,11 @@ enum What {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let Args { json, what } = Args::parse();
+async fn main() -> ExitCode {
+    conclude(run(Args::parse()).await)
+}
+
+async fn run(Args { json, what }: Args) -> Result<()> {
     match what {
         What::Gas => tell(&gas::measure().await?, json, gas::print),
         What::Inference => tell(&pictures::measure()?, json, pictures::print),

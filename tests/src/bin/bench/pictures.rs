@@ -58,8 +58,8 @@ pub(crate) fn measure() -> Result<Vec<Speed>> {
     let mut made = Vec::new();
     for profile in PROFILES {
         let out = folder.path().join(profile.name.replace(' ', "-"));
-        // One after the other: what is measured is one picture's time.
-        made.push((profile.name, make(&list, &out, &[profile.flags, &["--workers", "1"]].concat())?));
+        // One thread makes them one after the other: what is measured is one picture's time.
+        made.push((profile.name, make(&list, &out, profile.flags)?));
     }
     let (_, reference) = made.first().ok_or_eyre("there is no profile")?;
     made.iter().map(|(profile, made)| compare(profile, reference, made)).collect()

@@ -21,6 +21,7 @@ use clap::Parser;
 use eyre::{Result, WrapErr as _};
 use quorate_tests::{
     devnet::{Devnet, Pace},
+    process::conclude,
     programs,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -44,17 +45,10 @@ const COMMITTEES: [u8; 4] = [3, 3, 3, 5];
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let told = tokio::select! {
-        told = run(Args::parse()) => told,
+    tokio::select! {
+        told = run(Args::parse()) => conclude(told),
         // Everything that was started ends as it is dropped.
-        () = stopped() => return ExitCode::from(130),
-    };
-    match told {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        () = stopped() => ExitCode::from(130),
     }
 }
 
