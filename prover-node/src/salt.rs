@@ -1,7 +1,9 @@
 //! Salts of commitments: secret, and known again to whoever has the operator's key and nothing else.
 //!
-//!     salt = HMAC-SHA256(operator's private key, abi.encode(
-//!         uint256 chainId, address oracle, bytes32 jobId, uint256 round, uint32 seat, bytes32 drawSeed))
+//! ```text
+//! salt = HMAC-SHA256(operator's private key, abi.encode(
+//!     uint256 chainId, address oracle, bytes32 jobId, uint256 round, uint32 seat, bytes32 drawSeed))
+//! ```
 //!
 //! The journal holds every opening before its commitment is sent. Should the journal be lost, this derivation and the
 //! picture, made again from the job's noise seed on the same machine, give the same opening.
