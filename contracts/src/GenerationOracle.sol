@@ -2,58 +2,88 @@
 pragma solidity 0.8.37;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {VerifierStakes} from "./VerifierStakes.sol";
+import {IGenerationConsumer} from "./interfaces/IGenerationConsumer.sol";
 import {IGenerationOracle} from "./interfaces/IGenerationOracle.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
-import {IVerifierStakes} from "./interfaces/IVerifierStakes.sol";
-import {Digests} from "./libraries/Digests.sol";
-import {Headers} from "./libraries/Headers.sol";
-import {Job, Phases} from "./libraries/Phases.sol";
+import {IRandomness} from "./interfaces/IRandomness.sol";
+import {Delegations} from "./libraries/Delegations.sol";
+import {Fees} from "./libraries/Fees.sol";
+import {Members} from "./libraries/Members.sol";
+import {RoundState, Rounds, Stage} from "./libraries/Rounds.sol";
 import {Rulings} from "./libraries/Rulings.sol";
 import {Standing, Standings} from "./libraries/Standings.sol";
 
 /// @dev Documented in IGenerationOracle.
-contract GenerationOracle is IGenerationOracle, ReentrancyGuardTransient {
-    using Phases for Job;
-    using Rulings for Rulings.Ruling;
+contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
+    using Fees for Job;
+    using Members for Member;
+    using Rounds for RoundState;
+    using Rounds for Round;
+    using Rounds for Verdict;
     using Standings for Standing;
 
-    uint256 private constant ROUND = 1;
-    uint8 private constant LEAST_COMMITTEE = 3;
-    uint8 private constant MOST_COMMITTEE = 31;
-    /// @dev As far back as `blockhash` reaches from the last block of the draw window.
-    uint32 private constant MOST_DRAW_WINDOW = 255;
-    uint32 private constant LEAST_SEED_DELAY = 2;
-    uint96 private constant SHARES_PER_SEAT = 160;
-    uint96 private constant BONDS_PER_SEAT = 8;
-
-    IVerifierStakes private immutable STAKES;
-    IModelRegistry private immutable MODELS;
-    uint32 private immutable SEED_DELAY;
-    uint32 private immutable DRAW_WINDOW;
-    uint32 private immutable COMMIT_WINDOW;
-    uint32 private immutable REVEAL_WINDOW;
-
-    mapping(bytes32 jobId => Job) private _jobs;
-    mapping(address account => uint256) private _credits;
-    mapping(address requester => uint256) private _nonces;
-
-    /// @param secondsPerBlock how long a block takes on this chain, at most, when all is well. Used for one check: a seat
-    /// must not be withdrawn while a job that may draw it is open, so unbonding takes twice as long as the longest job.
-    constructor(IVerifierStakes stakes_, IModelRegistry models_, Windows memory windows_, uint32 secondsPerBlock) {
-        bool seeds = windows_.seedDelay >= LEAST_SEED_DELAY && windows_.drawWindow > windows_.seedDelay;
-        bool reachable = windows_.drawWindow <= MOST_DRAW_WINDOW;
-        bool open = windows_.commitWindow > 0 && windows_.revealWindow > 0 && secondsPerBlock > 0;
-        uint256 longest = uint256(windows_.drawWindow) * secondsPerBlock + windows_.commitWindow + windows_.revealWindow;
-        bool bonded = stakes_.unbondingTime() >= 2 * longest;
-        require(seeds && reachable && open && bonded, BadWindows(windows_));
-
-        (STAKES, MODELS) = (stakes_, models_);
-        (SEED_DELAY, DRAW_WINDOW) = (windows_.seedDelay, windows_.drawWindow);
-        (COMMIT_WINDOW, REVEAL_WINDOW) = (windows_.commitWindow, windows_.revealWindow);
+    /// @dev Spent by requests and appeals, filled by what goes back and by bounties.
+    struct Account {
+        uint128 balance;
+        uint128 nonce;
     }
 
-    // ------------------------------------------------------------------------------------------------------- the phases
+    struct Appeal {
+        address appellant;
+        /// What it paid and did not get back, in wei.
+        uint96 paid;
+    }
+
+    /// @dev Burned money is sent where nobody has the key, rather than kept here, so that what this contract holds is
+    /// exactly what it owes. There is no code there that could refuse it.
+    address payable private constant BURNED = payable(0x000000000000000000000000000000000000dEaD);
+    uint8 private constant LEAST_COMMITTEE = 3;
+    uint8 private constant MOST_COMMITTEE = 31;
+    uint8 private constant LEAST_SUPER_MAJORITY = 5;
+    uint32 private constant MOST_CONSUMER_GAS = 500_000;
+    /// @dev Between the check of the gas and the consumer's first instruction.
+    uint256 private constant CALL_GAS = 10_000;
+    uint8 private constant FIRST = 1;
+
+    IRandomness private immutable RANDOMNESS;
+    uint32 private immutable DRAW_WINDOW;
+    uint32 private immutable COMMIT_WINDOW;
+    uint32 private immutable MOST_COMMIT_WINDOW;
+    uint32 private immutable REVEAL_WINDOW;
+    uint32 private immutable APPEAL_WINDOW;
+
+    mapping(bytes32 jobId => mapping(uint8 number => RoundState)) private _rounds;
+    mapping(bytes32 jobId => mapping(uint8 number => Appeal)) private _appeals;
+    /// @dev A commitment until it is opened, the digest afterwards. The slot belongs to a seat, whose later jobs use it again.
+    mapping(uint256 slot => bytes32) private _votes;
+    mapping(address account => Account) private _accounts;
+    mapping(address requester => mapping(uint256 word => uint256)) private _usedNonces;
+
+    /// @param unbonding seconds: a seat must not be withdrawn while a job that may draw it can still be appealed, so it is at
+    /// least as long as the four longest rounds
+    constructor(
+        IModelRegistry models_,
+        IRandomness randomness_,
+        Windows memory windows_,
+        uint32 seatAge_,
+        uint32 unbonding
+    ) VerifierStakes(models_, seatAge_, unbonding) EIP712("Quorate", "1") {
+        bool open = windows_.draw > 0 && windows_.commit > 0 && windows_.reveal > 0 && windows_.appeal > 0;
+        bool reachable = windows_.draw <= randomness_.lifetime() && windows_.commit <= windows_.mostCommit;
+        uint256 appealed = windows_.appeal > windows_.mostCommit ? windows_.appeal : windows_.mostCommit;
+        uint256 longest = uint256(windows_.draw) + windows_.mostCommit + windows_.reveal + appealed;
+        require(open && reachable && unbonding >= Rounds.MOST_ROUNDS * longest, BadWindows(windows_));
+
+        RANDOMNESS = randomness_;
+        (DRAW_WINDOW, COMMIT_WINDOW, MOST_COMMIT_WINDOW) = (windows_.draw, windows_.commit, windows_.mostCommit);
+        (REVEAL_WINDOW, APPEAL_WINDOW) = (windows_.reveal, windows_.appeal);
+    }
+
+    // ------------------------------------------------------------------------------------------------------- the request
 
     /// @inheritdoc IGenerationOracle
     function requestImage(bytes32 modelId, ImageSpec calldata spec, Terms calldata terms)
@@ -61,111 +91,419 @@ contract GenerationOracle is IGenerationOracle, ReentrancyGuardTransient {
         payable
         returns (bytes32 jobId)
     {
-        _checkSpec(modelId, spec);
-        _checkTerms(modelId, terms);
-
-        bytes32 specHash = keccak256(abi.encode(IModelRegistry.Kind.Image, spec));
-        uint256 nonce = _nonces[msg.sender]++;
-        jobId = keccak256(abi.encode(block.chainid, address(this), msg.sender, nonce, modelId, specHash, terms));
-        Job storage paid = _jobs[jobId];
-        (paid.requester, paid.share) = (msg.sender, terms.share);
-        (paid.modelId, paid.specHash, paid.specSeed) = (modelId, specHash, spec.seed);
-        (paid.requestBlock, paid.requestTime) = (uint40(block.number), uint40(block.timestamp));
-        paid.poolSlots = STAKES.slotCount(modelId);
-        (paid.committeeSize, paid.fixedSeed) = (terms.committeeSize, terms.fixedSeed);
-
-        emit Requested(jobId, msg.sender, modelId, spec, terms);
+        return _request(msg.sender, modelId, spec, terms, type(uint256).max);
     }
 
     /// @inheritdoc IGenerationOracle
-    function draw(bytes32 jobId, bytes calldata header) external {
-        Job storage drawn = _expect(jobId, Phase.Draw);
-        bytes32 drawSeed = keccak256(abi.encode(_randao(drawn.seedBlock(windows()), header), jobId, ROUND));
-        bytes32 modelId = drawn.modelId;
-        uint32[] memory seats =
-            STAKES.committee(modelId, drawSeed, drawn.poolSlots, drawn.requestTime, drawn.committeeSize);
+    function requestImageFor(DelegatedImage calldata delegated, bytes calldata signature)
+        external
+        returns (bytes32 jobId)
+    {
+        require(block.timestamp <= delegated.deadline, DelegationOver(delegated.deadline));
+        address signer = delegated.requester;
+        (uint256 word, uint256 bit) = (delegated.nonce >> 8, 1 << (delegated.nonce & 0xff));
+        require(_usedNonces[signer][word] & bit == 0, NonceUsed(signer, delegated.nonce));
 
-        drawn.drawSeed = drawSeed;
-        drawn.drawnAt = uint40(block.timestamp);
-        drawn.seats = uint8(seats.length);
+        _usedNonces[signer][word] |= bit;
 
-        emit Drawn(jobId, drawSeed, seats, drawn.commitDeadline(windows()), drawn.revealDeadline(windows()));
+        bytes32 signed = _hashTypedDataV4(Delegations.hash(delegated));
+        require(SignatureChecker.isValidSignatureNowCalldata(signer, signed, signature), WrongSignature(signer));
+        return _request(signer, delegated.modelId, delegated.spec, delegated.terms, delegated.mostFee);
+    }
 
-        address[] memory operators = STAKES.bind(modelId, seats, _bondOf(modelId));
-        drawn.undecided = _seat(drawn, seats, operators);
+    function _request(
+        address requester,
+        bytes32 modelId,
+        ImageSpec calldata spec,
+        Terms calldata terms,
+        uint256 mostFee
+    ) private returns (bytes32 jobId) {
+        IModelRegistry.Model memory model = _modelFor(modelId, spec);
+        _checkTerms(model, spec, terms);
+        Job memory job = _jobOf(requester, modelId, spec, terms, model);
+        require(job.poolSlots >= terms.committeeSize, PoolTooSmall(modelId, job.poolSlots, terms.committeeSize));
+
+        job.nonce = _charge(requester, _feeOf(job), mostFee);
+        jobId = idOf(job);
+
+        emit Requested(jobId, requester, modelId, job, spec);
+        _open(jobId, FIRST, requester);
+    }
+
+    function _modelFor(bytes32 modelId, ImageSpec calldata spec) private view returns (IModelRegistry.Model memory) {
+        IModelRegistry.ImageRequest memory request = IModelRegistry.ImageRequest({
+            promptBytes: spec.prompt.length,
+            negativePromptBytes: spec.negativePrompt.length,
+            width: spec.width,
+            height: spec.height,
+            steps: spec.steps,
+            guidance: spec.guidance
+        });
+        return MODELS.modelFor(modelId, request);
+    }
+
+    function _checkTerms(IModelRegistry.Model memory model, ImageSpec calldata spec, Terms calldata terms)
+        private
+        view
+    {
+        uint8 size = terms.committeeSize;
+        bool sized = size >= LEAST_COMMITTEE && size <= MOST_COMMITTEE && size % 2 == 1;
+        require(sized, WrongCommitteeSize(size));
+        require(!terms.superMajority || size >= LEAST_SUPER_MAJORITY, SuperMajorityTooSmall(size));
+
+        Quote memory asked = _quoteOf(model, spec);
+        bool paid = terms.share >= asked.leastShare && terms.share <= asked.mostShare && terms.share > 0;
+        require(paid, ShareOutOfRange(terms.share, asked.leastShare, asked.mostShare));
+
+        uint32 least = asked.leastCommitWindow;
+        bool timed = terms.commitWindow >= least && terms.commitWindow <= MOST_COMMIT_WINDOW;
+        require(timed, CommitWindowOutOfRange(terms.commitWindow, least, MOST_COMMIT_WINDOW));
+
+        bool called = terms.consumerGas <= MOST_CONSUMER_GAS && (terms.consumer != address(0) || terms.consumerGas == 0);
+        require(called, WrongConsumer(terms.consumer, terms.consumerGas));
+    }
+
+    function _jobOf(
+        address requester,
+        bytes32 modelId,
+        ImageSpec calldata spec,
+        Terms calldata terms,
+        IModelRegistry.Model memory model
+    ) private view returns (Job memory job) {
+        PoolView memory pool = poolOf(modelId);
+        job.requester = requester;
+        job.modelId = modelId;
+        job.specHash = keccak256(abi.encode(IModelRegistry.Kind.Image, spec));
+        job.specSeed = spec.seed;
+        job.terms = terms;
+        job.bond = model.seatStake / PLACES;
+        (job.accept, job.reject) = (model.accept, model.reject);
+        (job.modelOwner, job.royalty) = (model.owner, model.royalty);
+        job.requestedAt = uint40(block.timestamp);
+        (job.poolSlots, job.poolSeats) = (pool.slots, pool.old);
+        uint32 patience = Fees.patience(model, Fees.workOf(spec));
+        job.appealWindow = patience > APPEAL_WINDOW ? patience : APPEAL_WINDOW;
+        job.gasPrice = uint64(2 * block.basefee);
+    }
+
+    /// @dev Takes a fee out of an account, to which what was sent is added first.
+    /// @return nonce the account's, which is then raised
+    function _charge(address payer, uint256 fee, uint256 mostFee) private returns (uint128 nonce) {
+        require(fee <= mostFee, FeeAboveLimit(fee, mostFee));
+        Account memory account = _accounts[payer];
+        uint256 balance = account.balance + msg.value;
+        require(balance >= fee, BalanceTooSmall(payer, balance, fee));
+
+        nonce = account.nonce;
+        _accounts[payer] = Account({balance: uint128(balance - fee), nonce: nonce + 1});
+    }
+
+    /// @dev Makes a round wait for randomness that nobody knows yet.
+    function _open(bytes32 jobId, uint8 number, address payer) private {
+        RoundState memory state;
+        uint64 id = RANDOMNESS.next();
+        (state.stage, state.hash) = (Stage.Opened, bytes17(uint136(id)));
+        state.clock = uint40(block.timestamp) + DRAW_WINDOW;
+        if (number == FIRST) state.latest = FIRST;
+
+        _rounds[jobId][number] = state;
+
+        emit Opened(jobId, number, payer, id, state.clock);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------- the draw
+
+    /// @inheritdoc IGenerationOracle
+    function draw(Job calldata job, bytes calldata proof) external {
+        bytes32 jobId = idOf(job);
+        (RoundState memory state, uint8 number) = _latest(jobId);
+        _draw(jobId, job, number, state, proof);
+
+        _rounds[jobId][number] = state;
     }
 
     /// @inheritdoc IGenerationOracle
-    function commit(bytes32 jobId, uint256 member, bytes32 drawSeed, bytes32 commitment) external {
-        Job storage open = _expect(jobId, Phase.Commit);
-        Vote storage vote = _undecided(open, jobId, member);
+    function drawAndCommit(
+        Job calldata job,
+        bytes calldata proof,
+        Round calldata round,
+        uint256 member,
+        bytes32 commitment
+    ) external {
+        bytes32 jobId = idOf(job);
+        (RoundState memory state, uint8 number) = _latest(jobId);
+        if (state.stage != Stage.Opened) return commit(jobId, round, member, commitment);
+
+        Round memory drawn = _draw(jobId, job, number, state, proof);
+        require(drawn.drawSeed == round.drawSeed, OtherDraw(round.drawSeed, drawn.drawSeed));
+        _commit(jobId, number, state, member, drawn.members[member], commitment);
+
+        _rounds[jobId][number] = state;
+    }
+
+    function _draw(bytes32 jobId, Job calldata job, uint8 number, RoundState memory state, bytes calldata proof)
+        private
+        returns (Round memory round)
+    {
+        require(state.stage == Stage.Opened && block.timestamp < state.clock, WrongPhase(Phase.Draw));
+        round = _roundOf(jobId, job, number, state, proof, msg.sender);
+
+        uint32 bits = _bind(job.modelId, round.members);
+        state.draw(round, bits, job.terms.commitWindow);
+
+        emit Drawn(jobId, round, state.clock);
+    }
+
+    function _roundOf(
+        bytes32 jobId,
+        Job calldata job,
+        uint8 number,
+        RoundState memory state,
+        bytes calldata proof,
+        address drawer
+    ) private view returns (Round memory round) {
+        bytes32 random = RANDOMNESS.randomness(uint64(uint136(state.hash)), proof);
+        (round.number, round.drawer) = (number, drawer);
+        round.drawSeed = keccak256(abi.encode(random, jobId, number));
+        uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
+        round.members = _membersOf(job.modelId, round.drawSeed, job.poolSlots, job.requestedAt, size);
+    }
+
+    // --------------------------------------------------------------------------------------------------------- the votes
+
+    /// @inheritdoc IGenerationOracle
+    function commit(bytes32 jobId, Round calldata round, uint256 member, bytes32 commitment) public {
+        RoundState memory state = _drawn(jobId, round);
+        _commit(jobId, round.number, state, member, round.members[member], commitment);
+
+        _rounds[jobId][round.number] = state;
+    }
+
+    function _commit(
+        bytes32 jobId,
+        uint8 number,
+        RoundState memory state,
+        uint256 member,
+        Member seat,
+        bytes32 commitment
+    ) private {
+        _checkVoter(state, member, seat);
         require(commitment != 0, EmptyCommitment());
-        require(drawSeed == open.drawSeed, OtherDraw(drawSeed, open.drawSeed));
 
-        (vote.step, vote.value) = (Step.Committed, commitment);
-        open.undecided -= 1;
-        open.unopened += 1;
+        state.commit(member);
+        _votes[seat.slot()] = commitment;
 
-        emit Committed(jobId, vote.seat, commitment);
+        emit Committed(jobId, number, member, commitment);
     }
 
     /// @inheritdoc IGenerationOracle
-    function decline(bytes32 jobId, uint256 member) external {
-        Job storage open = _expect(jobId, Phase.Commit);
-        Vote storage vote = _undecided(open, jobId, member);
+    function decline(bytes32 jobId, Round calldata round, uint256 member) external {
+        RoundState memory state = _drawn(jobId, round);
+        _checkVoter(state, member, round.members[member]);
 
-        vote.step = Step.Declined;
-        open.undecided -= 1;
+        state.decline(member);
+        _rounds[jobId][round.number] = state;
 
-        emit Declined(jobId, vote.seat);
+        emit Declined(jobId, round.number, member);
     }
 
     /// @inheritdoc IGenerationOracle
-    function reveal(bytes32 jobId, uint256 member, bytes32 digest, bytes32 contentHash, bytes32 salt) external {
-        Job storage open = _expect(jobId, Phase.Reveal);
-        Vote storage vote = _voteOf(open, jobId, member);
-        uint32 seat = vote.seat;
-        require(vote.step == Step.Committed, NotCommitted(jobId, seat));
-        bool opens = vote.value == commitmentOf(jobId, ROUND, seat, digest, contentHash, salt);
-        require(opens, WrongOpening(jobId, seat));
+    function reveal(bytes32 jobId, Round calldata round, uint256 member, Opening calldata opening) external {
+        RoundState memory state = _drawn(jobId, round);
+        require(state.mayReveal(REVEAL_WINDOW), WrongPhase(Phase.Reveal));
+        require(state.stepOf(member) == Step.Committed, NotCommitted(member));
+        Member seat = round.members[member];
+        bool opens = _votes[seat.slot()] == commitmentOf(jobId, round.number, seat.seat(), opening);
+        require(opens, WrongOpening(member));
 
-        (vote.step, vote.value) = (Step.Revealed, digest);
-        open.unopened -= 1;
+        state.reveal(member);
+        _rounds[jobId][round.number] = state;
+        _votes[seat.slot()] = opening.digest;
 
-        emit Revealed(jobId, seat, digest, contentHash);
+        emit Revealed(jobId, round.number, member, opening.digest, opening.contentHash);
+    }
+
+    function _checkVoter(RoundState memory state, uint256 member, Member seat) private view {
+        require(state.mayCommit(), WrongPhase(Phase.Commit));
+        require(seat.operator() == msg.sender, NotOperator(member, msg.sender));
+        require(state.stepOf(member) == Step.Drawn, AlreadyVoted(member));
+    }
+
+    // ---------------------------------------------------------------------------------------------------- the last word
+
+    /// @inheritdoc IGenerationOracle
+    function appeal(Job calldata job) external payable {
+        bytes32 jobId = idOf(job);
+        uint8 number = _expect(jobId, job, Phase.Appeal) + 1;
+        uint256 fee = job.escrowOf(number, Rulings.sizeOf(job.terms.committeeSize, number));
+
+        _charge(msg.sender, fee, type(uint256).max);
+        _appeals[jobId][number] = Appeal({appellant: msg.sender, paid: uint96(fee)});
+        _rounds[jobId][FIRST].latest = number;
+
+        _open(jobId, number, msg.sender);
     }
 
     /// @inheritdoc IGenerationOracle
-    function settle(bytes32 jobId) external nonReentrant {
-        Job storage done = _expect(jobId, Phase.Settle);
-        Vote[] memory cast = _votesOf(done);
-        Rulings.Ruling memory ruling = Rulings.rule(cast, _termsOf(done), MODELS.profileOf(done.modelId));
+    function settle(Job calldata job, Round calldata round) external nonReentrant {
+        bytes32 jobId = idOf(job);
+        uint8 number = _expect(jobId, job, Phase.Settle);
+        RoundState memory state = _rounds[jobId][number];
+        Rulings.Ballot memory ballot = _ballotOf(jobId, job, number, state, round);
+        Verdict memory verdict = Rulings.verdictOf(ballot, job, number);
 
-        (done.outcome, done.winner) = (ruling.outcome, uint8(ruling.winner));
+        _close(jobId, number, state, verdict);
 
-        emit Settled(jobId, ruling.outcome, ruling.digest, ruling.supporters(cast));
-
-        address[] memory owners = _release(jobId, done, cast, ruling.standings);
-        uint256 paid = _pay(jobId, done.share, cast, ruling.standings, owners);
-        _refund(jobId, done, _escrowOf(done) - paid);
+        emit Settled(jobId, verdict);
+        _payOut(jobId, job, round, number, ballot, verdict, false);
     }
 
     /// @inheritdoc IGenerationOracle
-    function expire(bytes32 jobId) external {
-        Job storage done = _expect(jobId, Phase.Expired);
+    function settleEarlier(Job calldata job, Round calldata round, Verdict calldata verdict) external nonReentrant {
+        bytes32 jobId = idOf(job);
+        uint8 number = round.number;
+        require(isFinal(jobId, verdict), WrongVerdict(jobId));
+        RoundState memory state = _rounds[jobId][number];
+        bool turn = state.stage < Stage.Settled && _rounds[jobId][number + 1].stage == Stage.Settled;
+        require(turn, WrongPhase(Phase.Settle));
+        Rulings.Ballot memory ballot = _ballotOf(jobId, job, number, state, round);
+        Verdict memory own = Rulings.verdictOf(ballot, job, number);
+        bool kept = Rulings.same(job, own, verdict);
 
-        done.outcome = Outcome.Expired;
+        _close(jobId, number, state, verdict);
 
-        emit Settled(jobId, Outcome.Expired, 0, new uint32[](0));
-        _refund(jobId, done, _escrowOf(done));
+        _payOut(jobId, job, round, number, ballot, kept ? own : verdict, !kept);
+    }
+
+    /// @inheritdoc IGenerationOracle
+    function expire(Job calldata job) external {
+        bytes32 jobId = idOf(job);
+        _expect(jobId, job, Phase.Expired);
+        RoundState memory state = _rounds[jobId][FIRST];
+        Verdict memory verdict;
+        (verdict.outcome, verdict.round) = (Outcome.Expired, FIRST);
+
+        (state.stage, state.hash) = (Stage.Delivered, verdict.hashOf());
+        _rounds[jobId][FIRST] = state;
+
+        emit Settled(jobId, verdict);
+        _credit(job.requester, _feeOf(job));
+    }
+
+    function _close(bytes32 jobId, uint8 number, RoundState memory state, Verdict memory verdict) private {
+        (state.stage, state.hash) = (Stage.Settled, verdict.hashOf());
+        _rounds[jobId][number] = state;
+    }
+
+    /// @dev Pays a round out of its own escrow, and slashes.
+    /// @param changed whether the round's verdict was overturned by the appeal against it
+    function _payOut(
+        bytes32 jobId,
+        Job calldata job,
+        Round calldata round,
+        uint8 number,
+        Rulings.Ballot memory ballot,
+        Verdict memory judge,
+        bool changed
+    ) private {
+        (uint256 earned, uint256 lost, uint256 slashed) = _payMembers(jobId, job, number, ballot, judge);
+        uint256 royalty = number == FIRST && judge.outcome == Outcome.Accepted ? job.royaltyOn(earned) : 0;
+        bool drawn = ballot.members.length > 0;
+        uint256 drawBounty = drawn ? job.drawBounty(ballot.size) : 0;
+        uint256 settleBounty = job.settleBounty(ballot.size);
+        uint256 rest = job.escrowOf(number, ballot.size) - earned - royalty - drawBounty - settleBounty;
+
+        _credit(job.modelOwner, royalty);
+        _credit(round.drawer, drawBounty);
+        _credit(msg.sender, settleBounty);
+        _credit(_payerOf(jobId, job, number), rest);
+        if (number > FIRST) _appeals[jobId][number].paid -= uint96(rest);
+        if (changed) lost -= _reward(jobId, number + 1, slashed);
+        if (lost > 0) Address.sendValue(BURNED, lost);
+    }
+
+    function _payMembers(
+        bytes32 jobId,
+        Job calldata job,
+        uint8 number,
+        Rulings.Ballot memory ballot,
+        Verdict memory judge
+    ) private returns (uint256 totalEarned, uint256 totalLost, uint256 slashed) {
+        Standing[] memory standings = Rulings.standings(ballot, job, judge);
+        uint96[] memory earned = new uint96[](standings.length);
+        uint96[] memory lost = new uint96[](standings.length);
+        for (uint256 i; i < standings.length; ++i) {
+            Standing standing = standings[i];
+            earned[i] = standing.earned(job.terms.share);
+            lost[i] = standing.lost(job.terms.share, job.bond);
+            totalEarned += earned[i];
+            totalLost += lost[i];
+            if (standing.isSlashed()) slashed += lost[i];
+            _release(job.modelId, ballot.members[i], job.bond, earned[i], lost[i], standing == Standing.Silent);
+        }
+        emit RoundSettled(jobId, number, earned, lost);
+    }
+
+    /// @dev Half again of what the appellant paid, from at most 30 % of the slashes of the round that it challenged.
+    function _reward(bytes32 jobId, uint8 number, uint256 slashed) private returns (uint256 reward) {
+        Appeal memory challenge = _appeals[jobId][number];
+        reward = Math.min(uint256(challenge.paid) * 3 / 2, slashed * 3 / 10);
+
+        _credit(challenge.appellant, reward);
+        emit AppealRewarded(jobId, number, challenge.appellant, reward);
+    }
+
+    function _payerOf(bytes32 jobId, Job calldata job, uint8 number) private view returns (address) {
+        return number == FIRST ? job.requester : _appeals[jobId][number].appellant;
+    }
+
+    function _credit(address account, uint256 amount) private {
+        if (amount > 0) _accounts[account].balance += uint128(amount);
+    }
+
+    // ------------------------------------------------------------------------------------------- deliver, withdraw
+
+    /// @inheritdoc IGenerationOracle
+    /// @dev The call is the last thing that happens: whatever the consumer does meanwhile, it finds the job delivered.
+    function deliver(Job calldata job, Verdict calldata verdict) external {
+        bytes32 jobId = idOf(job);
+        address consumer = job.terms.consumer;
+        RoundState memory state = _rounds[jobId][FIRST];
+        require(state.stage == Stage.Settled && consumer != address(0), NotDeliverable(jobId));
+        require(isFinal(jobId, verdict), WrongVerdict(jobId));
+
+        state.stage = Stage.Delivered;
+        _rounds[jobId][FIRST] = state;
+        _credit(msg.sender, job.deliverBounty());
+
+        bytes memory data = abi.encodeCall(IGenerationConsumer.onVerdict, (jobId, job, verdict));
+        emit Delivered(jobId, consumer, _callOnce(consumer, job.terms.consumerGas, data));
+    }
+
+    /// @dev A call gets at most 63/64 of the gas that is left (EIP-150), silently; so it is checked to be there. What the
+    /// consumer returns is not copied: it could be made as large as the rest of the gas.
+    function _callOnce(address consumer, uint256 consumerGas, bytes memory data) private returns (bool success) {
+        uint256 needed = consumerGas * 64 / 63 + CALL_GAS;
+        require(gasleft() >= needed, GasTooLow(gasleft(), needed));
+
+        assembly ("memory-safe") {
+            success := call(consumerGas, consumer, 0, add(data, 0x20), mload(data), 0, 0)
+        }
+    }
+
+    /// @inheritdoc IGenerationOracle
+    function deposit() external payable {
+        _credit(msg.sender, msg.value);
+
+        emit Deposited(msg.sender, msg.value);
     }
 
     /// @inheritdoc IGenerationOracle
     function withdraw(address payable to) external nonReentrant returns (uint256 amount) {
-        amount = _credits[msg.sender];
+        amount = _accounts[msg.sender].balance;
         require(amount > 0, NothingToWithdraw(msg.sender));
 
-        _credits[msg.sender] = 0;
+        _accounts[msg.sender].balance = 0;
 
         emit Withdrawn(msg.sender, to, amount);
 
@@ -175,82 +513,109 @@ contract GenerationOracle is IGenerationOracle, ReentrancyGuardTransient {
     // -------------------------------------------------------------------------------------------------------- the views
 
     /// @inheritdoc IGenerationOracle
-    function job(bytes32 jobId) external view returns (JobView memory) {
-        Job storage it = _jobs[jobId];
-        Windows memory times = windows();
-        bool known = it.requester != address(0);
-        return JobView({
-            requester: it.requester,
-            modelId: it.modelId,
-            terms: _termsOf(it),
-            specHash: it.specHash,
-            specSeed: it.specSeed,
-            requestBlock: it.requestBlock,
-            requestTime: it.requestTime,
-            poolSlots: it.poolSlots,
-            seedBlock: known ? it.seedBlock(times) : 0,
-            drawDeadline: known ? it.drawDeadline(times) : 0,
-            drawSeed: it.drawSeed,
-            commitDeadline: it.commitDeadline(times),
-            revealDeadline: it.revealDeadline(times),
-            bond: known ? _bondOf(it.modelId) : 0,
-            phase: it.phase(times),
-            outcome: it.outcome,
-            digest: it.outcome == Outcome.Accepted ? it.votes[it.winner].value : bytes32(0)
-        });
+    function idOf(Job memory job) public view returns (bytes32) {
+        return keccak256(abi.encode(block.chainid, address(this), job));
     }
 
     /// @inheritdoc IGenerationOracle
-    function votes(bytes32 jobId) external view returns (Vote[] memory) {
-        return _votesOf(_jobs[jobId]);
+    function roundOf(Job calldata job) external view returns (RoundView memory round) {
+        (RoundState memory state, uint8 number) = _latest(idOf(job));
+        round.phase = state.phase(REVEAL_WINDOW, job.appealWindow, number);
+        round.latest = number;
+        if (state.stage == Stage.Opened) round.randomnessId = uint64(uint136(state.hash));
+        if (round.phase == Phase.Requested && RANDOMNESS.isKnown(round.randomnessId)) round.phase = Phase.Draw;
+        if (round.phase <= Phase.Commit) round.deadline = state.clock;
+        if (round.phase == Phase.Reveal) round.deadline = state.clock + REVEAL_WINDOW;
+        if (round.phase == Phase.Appeal) round.deadline = uint40(state.closedAt(REVEAL_WINDOW)) + job.appealWindow;
     }
 
     /// @inheritdoc IGenerationOracle
-    function creditOf(address account) external view returns (uint256) {
-        return _credits[account];
+    function stepsOf(bytes32 jobId, Round calldata round) external view returns (Step[] memory steps) {
+        RoundState memory state = _rounds[jobId][round.number];
+        if (state.stage != Stage.Drawn) return steps;
+        _checkRound(jobId, state, round);
+        steps = new Step[](round.members.length);
+        for (uint256 i; i < steps.length; ++i) {
+            steps[i] = state.stepOf(i);
+        }
     }
 
     /// @inheritdoc IGenerationOracle
-    function nonceOf(address requester) external view returns (uint256) {
-        return _nonces[requester];
+    function drawOf(Job calldata job, bytes calldata proof, address drawer) external view returns (Round memory) {
+        bytes32 jobId = idOf(job);
+        (RoundState memory state, uint8 number) = _latest(jobId);
+        require(state.stage == Stage.Opened, WrongPhase(Phase.Draw));
+        return _roundOf(jobId, job, number, state, proof, drawer);
     }
 
     /// @inheritdoc IGenerationOracle
-    function windows() public view returns (Windows memory) {
-        return Windows({
-            seedDelay: SEED_DELAY, drawWindow: DRAW_WINDOW, commitWindow: COMMIT_WINDOW, revealWindow: REVEAL_WINDOW
-        });
+    function verdictOf(Job calldata job, Round calldata round) external view returns (Verdict memory) {
+        bytes32 jobId = idOf(job);
+        RoundState memory state = _drawn(jobId, round);
+        return Rulings.verdictOf(_ballotOf(jobId, job, round.number, state, round), job, round.number);
     }
 
     /// @inheritdoc IGenerationOracle
-    function noiseSeed(bytes32 jobId) external view returns (bytes32) {
-        Job storage it = _jobs[jobId];
-        if (it.drawnAt == 0) return 0;
-        return it.fixedSeed ? it.specSeed : keccak256(abi.encode(it.specSeed, it.drawSeed));
+    function isFinal(bytes32 jobId, Verdict calldata verdict) public view returns (bool) {
+        (RoundState memory state,) = _latest(jobId);
+        return state.stage >= Stage.Settled && state.hash == verdict.hashOf();
     }
 
     /// @inheritdoc IGenerationOracle
-    function commitmentOf(bytes32 jobId, uint256 round, uint32 seat, bytes32 digest, bytes32 contentHash, bytes32 salt)
+    function noiseSeed(Job calldata job, bytes32 firstDrawSeed) external pure returns (bytes32) {
+        return job.terms.fixedSeed ? job.specSeed : keccak256(abi.encode(job.specSeed, firstDrawSeed));
+    }
+
+    /// @inheritdoc IGenerationOracle
+    function commitmentOf(bytes32 jobId, uint8 number, uint32 seat, Opening calldata opening)
         public
         view
         returns (bytes32)
     {
-        return keccak256(abi.encode(block.chainid, address(this), jobId, round, seat, digest, contentHash, salt));
+        return keccak256(abi.encode(block.chainid, address(this), jobId, number, seat, opening));
     }
 
     /// @inheritdoc IGenerationOracle
-    function compare(bytes32 modelId, bytes32 winner, bytes32 digest)
+    function quote(bytes32 modelId, ImageSpec calldata spec, Terms calldata terms)
         external
         view
-        returns (uint8[4] memory distances, Zone zone)
+        returns (Quote memory asked)
     {
-        distances = Digests.distances(winner, digest);
-        zone = Digests.zone(MODELS.profileOf(modelId), winner, digest);
+        IModelRegistry.Model memory model = _modelFor(modelId, spec);
+        asked = _quoteOf(model, spec);
+        asked.fee = _feeOf(_jobOf(msg.sender, modelId, spec, terms, model));
     }
 
     /// @inheritdoc IGenerationOracle
-    function stakes() external view returns (address) {
-        return address(STAKES);
+    function appealFee(Job calldata job) external view returns (uint256) {
+        (, uint8 number) = _latest(idOf(job));
+        return job.escrowOf(number + 1, Rulings.sizeOf(job.terms.committeeSize, number + 1));
+    }
+
+    /// @inheritdoc IGenerationOracle
+    function safeValueOf(Job calldata job) external pure returns (uint256) {
+        return Rulings.safeValue(job);
+    }
+
+    /// @inheritdoc IGenerationOracle
+    function balanceOf(address account) external view returns (uint256) {
+        return _accounts[account].balance;
+    }
+
+    /// @inheritdoc IGenerationOracle
+    function nonceOf(address requester) external view returns (uint256) {
+        return _accounts[requester].nonce;
+    }
+
+    /// @inheritdoc IGenerationOracle
+    function windows() external view returns (Windows memory) {
+        return Windows({
+            draw: DRAW_WINDOW,
+            commit: COMMIT_WINDOW,
+            mostCommit: MOST_COMMIT_WINDOW,
+            reveal: REVEAL_WINDOW,
+            appeal: APPEAL_WINDOW
+        });
     }
 
     /// @inheritdoc IGenerationOracle
@@ -258,133 +623,75 @@ contract GenerationOracle is IGenerationOracle, ReentrancyGuardTransient {
         return address(MODELS);
     }
 
-    // ------------------------------------------------------------------------------------------------------ the request
-
-    function _checkSpec(bytes32 modelId, ImageSpec calldata spec) private view {
-        IModelRegistry.ImageRequest memory request = IModelRegistry.ImageRequest({
-            promptBytes: spec.prompt.length,
-            negativePromptBytes: spec.negativePrompt.length,
-            width: spec.width,
-            height: spec.height,
-            steps: spec.steps,
-            guidance: spec.guidance
-        });
-        MODELS.checkImage(modelId, request);
+    /// @inheritdoc IGenerationOracle
+    function randomness() external view returns (address) {
+        return address(RANDOMNESS);
     }
 
-    function _checkTerms(bytes32 modelId, Terms calldata terms) private view {
-        uint8 size = terms.committeeSize;
-        bool sized = size >= LEAST_COMMITTEE && size <= MOST_COMMITTEE && size % 2 == 1;
-        require(sized, WrongCommitteeSize(size));
+    // ----------------------------------------------------------------------------------------------------------- inside
 
-        uint96 most = MODELS.seatStakeOf(modelId) / SHARES_PER_SEAT;
-        require(terms.share > 0 && terms.share <= most, ShareOutOfRange(terms.share, most));
-
-        uint256 fee = uint256(size) * terms.share;
-        require(msg.value == fee, WrongPayment(msg.value, fee));
-
-        uint256 active = STAKES.activeSeats(modelId);
-        require(active >= size, PoolTooSmall(modelId, active, size));
-    }
-
-    // --------------------------------------------------------------------------------------------------------- the draw
-
-    /// @dev The hash is checked before a byte is parsed, so that what is parsed is a header that the chain accepted, with
-    /// whatever fields later forks append.
-    function _randao(uint256 seedBlock, bytes calldata header) private view returns (bytes32) {
-        require(keccak256(header) == blockhash(seedBlock), WrongHeader(seedBlock));
-        return Headers.randao(header);
-    }
-
-    /// @return undecided seats that take part
-    function _seat(Job storage drawn, uint32[] memory seats, address[] memory operators)
+    function _quoteOf(IModelRegistry.Model memory model, ImageSpec calldata spec)
         private
-        returns (uint8 undecided)
+        view
+        returns (Quote memory asked)
     {
-        for (uint256 member; member < seats.length; ++member) {
-            Vote storage vote = drawn.votes[member];
-            (vote.operator, vote.seat) = (operators[member], seats[member]);
-            if (operators[member] == address(0)) vote.step = Step.Excused;
-            else undecided += 1;
+        uint256 work = Fees.workOf(spec);
+        (asked.leastShare, asked.mostShare) = (Fees.leastShare(model, work), Fees.mostShare(model));
+        uint32 patience = Fees.patience(model, work);
+        asked.leastCommitWindow = patience > COMMIT_WINDOW ? patience : COMMIT_WINDOW;
+    }
+
+    function _feeOf(Job memory job) private pure returns (uint256) {
+        return job.escrowOf(FIRST, job.terms.committeeSize) + job.deliverBounty();
+    }
+
+    /// @dev The votes of a round, none if it was never drawn.
+    function _ballotOf(
+        bytes32 jobId,
+        Job calldata job,
+        uint8 number,
+        RoundState memory state,
+        Round calldata round
+    ) private view returns (Rulings.Ballot memory ballot) {
+        ballot.size = Rulings.sizeOf(job.terms.committeeSize, number);
+        if (state.stage == Stage.Opened) return ballot;
+
+        _checkRound(jobId, state, round);
+        ballot.members = round.members;
+        ballot.steps = new Step[](round.members.length);
+        bytes32[] memory digests = new bytes32[](round.members.length);
+        uint256 revealed;
+        for (uint256 i; i < digests.length; ++i) {
+            Step step = state.stepOf(i);
+            ballot.steps[i] = step;
+            if (step == Step.Revealed) digests[revealed++] = _votes[round.members[i].slot()];
         }
-    }
-
-    // -------------------------------------------------------------------------------------------------------- the votes
-
-    function _voteOf(Job storage open, bytes32 jobId, uint256 member) private view returns (Vote storage vote) {
-        vote = open.votes[member];
-        require(vote.operator == msg.sender, NotOperator(jobId, member, msg.sender));
-    }
-
-    function _undecided(Job storage open, bytes32 jobId, uint256 member) private view returns (Vote storage vote) {
-        vote = _voteOf(open, jobId, member);
-        require(vote.step == Step.Drawn, AlreadyVoted(jobId, vote.seat));
-    }
-
-    function _votesOf(Job storage it) private view returns (Vote[] memory cast) {
-        cast = new Vote[](it.seats);
-        for (uint256 member; member < cast.length; ++member) {
-            cast[member] = it.votes[member];
+        assembly ("memory-safe") {
+            mstore(digests, revealed) // what was not revealed is cut off
         }
+        ballot.digests = digests;
     }
 
-    // --------------------------------------------------------------------------------------------------- the settlement
-
-    /// @return owners of the seats, by member
-    function _release(bytes32 jobId, Job storage done, Vote[] memory cast, Standing[] memory standings)
-        private
-        returns (address[] memory owners)
-    {
-        (uint96 share, uint96 bond) = (done.share, _bondOf(done.modelId));
-        IVerifierStakes.Penalty[] memory penalties = new IVerifierStakes.Penalty[](cast.length);
-        for (uint256 member; member < cast.length; ++member) {
-            penalties[member] = IVerifierStakes.Penalty({
-                seat: cast[member].seat,
-                bond: cast[member].step == Step.Excused ? 0 : bond,
-                burned: standings[member].burned(share, bond),
-                evict: standings[member] == Standing.Silent
-            });
-        }
-        return STAKES.release(jobId, done.modelId, penalties);
+    function _drawn(bytes32 jobId, Round calldata round) private view returns (RoundState memory state) {
+        state = _rounds[jobId][round.number];
+        require(state.stage == Stage.Drawn, WrongPhase(Phase.Commit));
+        _checkRound(jobId, state, round);
     }
 
-    /// @return paid in wei, to all
-    function _pay(bytes32 jobId, uint96 share, Vote[] memory cast, Standing[] memory standings, address[] memory owners)
-        private
-        returns (uint256 paid)
-    {
-        for (uint256 member; member < cast.length; ++member) {
-            uint256 amount = standings[member].earned(share);
-            if (amount == 0) continue;
-
-            _credits[owners[member]] += amount;
-            paid += amount;
-            emit Paid(jobId, cast[member].seat, owners[member], amount);
-        }
+    function _checkRound(bytes32 jobId, RoundState memory state, Round calldata round) private pure {
+        require(state.hash == round.hashOf(), WrongRound(jobId, round.number));
     }
 
-    function _refund(bytes32 jobId, Job storage done, uint256 amount) private {
-        if (amount == 0) return;
-
-        _credits[done.requester] += amount;
-        emit Refunded(jobId, done.requester, amount);
+    function _latest(bytes32 jobId) private view returns (RoundState memory state, uint8 number) {
+        state = _rounds[jobId][FIRST];
+        number = state.latest;
+        if (number > FIRST) state = _rounds[jobId][number];
     }
 
-    function _termsOf(Job storage it) private view returns (Terms memory) {
-        return Terms({committeeSize: it.committeeSize, fixedSeed: it.fixedSeed, share: it.share});
-    }
-
-    function _escrowOf(Job storage it) private view returns (uint256) {
-        return uint256(it.committeeSize) * it.share;
-    }
-
-    function _bondOf(bytes32 modelId) private view returns (uint96) {
-        return MODELS.seatStakeOf(modelId) / BONDS_PER_SEAT;
-    }
-
-    function _expect(bytes32 jobId, Phase expected) private view returns (Job storage it) {
-        it = _jobs[jobId];
-        Phase actual = it.phase(windows());
-        require(actual == expected, WrongPhase(jobId, expected, actual));
+    /// @return number the latest round's
+    function _expect(bytes32 jobId, Job calldata job, Phase expected) private view returns (uint8 number) {
+        RoundState memory state;
+        (state, number) = _latest(jobId);
+        require(state.phase(REVEAL_WINDOW, job.appealWindow, number) == expected, WrongPhase(expected));
     }
 }

@@ -8,11 +8,12 @@ contract ModelRegistry is IModelRegistry {
     uint256 private constant LANES = 4;
     uint256 private constant MOST_NAME_BYTES = 64;
     uint256 private constant MOST_PROMPT_BYTES = 4096;
-    uint32 private constant MOST_SIDE = 4096;
-    uint32 private constant MOST_STEPS = 1000;
+    uint16 private constant MOST_SIDE = 4096;
+    uint16 private constant MOST_STEPS = 1000;
     uint8 private constant MOST_ACCEPT = 10;
     uint8 private constant MOST_REJECT = 24;
     uint96 private constant LEAST_SEAT_STAKE = 160;
+    uint16 private constant MOST_ROYALTY = 2000;
 
     mapping(bytes32 modelId => Model) private _models;
     bytes32[] private _ids;
@@ -23,8 +24,9 @@ contract ModelRegistry is IModelRegistry {
         require(model.manifestHash != 0, EmptyManifest());
         require(model.seatStake >= LEAST_SEAT_STAKE, SeatStakeTooSmall(model.seatStake));
         require(bytes(name).length <= MOST_NAME_BYTES, NameTooLong(bytes(name).length, MOST_NAME_BYTES));
-        _checkProfile(model.profile);
-        _checkBounds(model.bounds);
+        require(model.royalty <= MOST_ROYALTY, RoyaltyTooLarge(model.royalty, MOST_ROYALTY));
+        _checkProfile(model.accept, model.reject);
+        _checkBounds(model);
         modelId = keccak256(abi.encode(model));
         require(!isRegistered(modelId), AlreadyRegistered(modelId));
 
@@ -45,21 +47,18 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
-    function profileOf(bytes32 modelId) external view returns (ToleranceProfile memory) {
-        return _known(modelId).profile;
-    }
-
-    /// @inheritdoc IModelRegistry
-    function checkImage(bytes32 modelId, ImageRequest calldata request) external view {
-        ImageBounds memory bounds = _known(modelId).bounds;
+    function modelFor(bytes32 modelId, ImageRequest calldata request) external view returns (Model memory model) {
+        model = _known(modelId);
 
         _checkPrompt(request.promptBytes);
         _checkPrompt(request.negativePromptBytes);
-        bool fits = _isSide(request.width, bounds) && _isSide(request.height, bounds);
-        require(fits, SizeOutOfBounds(request.width, request.height, bounds));
-        bool counted = request.steps > 0 && request.steps <= bounds.maxSteps;
-        require(counted, StepsOutOfBounds(request.steps, bounds.maxSteps));
-        require(request.guidance <= bounds.maxGuidance, GuidanceOutOfBounds(request.guidance, bounds.maxGuidance));
+        bool fits = _isSide(request.width, model) && _isSide(request.height, model);
+        require(
+            fits, SizeOutOfBounds(request.width, request.height, model.minSide, model.maxSide, model.sideStep)
+        );
+        bool counted = request.steps > 0 && request.steps <= model.maxSteps;
+        require(counted, StepsOutOfBounds(request.steps, model.maxSteps));
+        require(request.guidance <= model.maxGuidance, GuidanceOutOfBounds(request.guidance, model.maxGuidance));
     }
 
     /// @inheritdoc IModelRegistry
@@ -86,27 +85,26 @@ contract ModelRegistry is IModelRegistry {
         return _models[modelId];
     }
 
-    function _checkProfile(ToleranceProfile calldata profile) private pure {
+    function _checkProfile(bytes4 accepts, bytes4 rejects) private pure {
         for (uint256 lane; lane < LANES; ++lane) {
-            (uint8 accept, uint8 reject) = (profile.accept[lane], profile.reject[lane]);
+            (uint8 accept, uint8 reject) = (uint8(accepts[lane]), uint8(rejects[lane]));
             bool sound = accept <= MOST_ACCEPT && reject >= 2 * accept && reject <= MOST_REJECT;
             require(sound, BadProfile(lane, accept, reject));
         }
     }
 
-    function _checkBounds(ImageBounds calldata bounds) private pure {
-        bool sides = bounds.minSide > 0 && bounds.minSide <= bounds.maxSide && bounds.maxSide <= MOST_SIDE;
-        bool grid =
-            bounds.sideStep > 0 && bounds.minSide % bounds.sideStep == 0 && bounds.maxSide % bounds.sideStep == 0;
-        bool steps = bounds.maxSteps > 0 && bounds.maxSteps <= MOST_STEPS;
-        require(sides && grid && steps, BadBounds(bounds));
+    function _checkBounds(Model calldata model) private pure {
+        bool sides = model.minSide > 0 && model.minSide <= model.maxSide && model.maxSide <= MOST_SIDE;
+        bool grid = model.sideStep > 0 && model.minSide % model.sideStep == 0 && model.maxSide % model.sideStep == 0;
+        bool steps = model.maxSteps > 0 && model.maxSteps <= MOST_STEPS;
+        require(sides && grid && steps, BadBounds());
     }
 
     function _checkPrompt(uint256 length) private pure {
         require(length <= MOST_PROMPT_BYTES, PromptTooLong(length, MOST_PROMPT_BYTES));
     }
 
-    function _isSide(uint32 side, ImageBounds memory bounds) private pure returns (bool) {
-        return side >= bounds.minSide && side <= bounds.maxSide && side % bounds.sideStep == 0;
+    function _isSide(uint32 side, Model memory model) private pure returns (bool) {
+        return side >= model.minSide && side <= model.maxSide && side % model.sideStep == 0;
     }
 }

@@ -3,44 +3,48 @@ pragma solidity 0.8.37;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {IGenerationOracle} from "./interfaces/IGenerationOracle.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IVerifierStakes} from "./interfaces/IVerifierStakes.sol";
 import {Draws} from "./libraries/Draws.sol";
+import {Members} from "./libraries/Members.sol";
 
-/// @dev Documented in IVerifierStakes.
-contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
+/// @notice The seats, as the owners see them (documented in IVerifierStakes) and as the oracle, which is built on this,
+/// draws, binds and releases them.
+abstract contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
     using Draws for Draws.Deck;
+    using Members for IGenerationOracle.Member;
 
+    /// @dev Draws look at slots, seats and times only: one word for the pool and one for each seat, and one more for the
+    /// operator of those drawn.
     struct Pool {
         uint32 slots;
         uint32 active;
+        /// Among all pools; from 1.
+        uint32 number;
+        /// Seats that enrolled in this period and in the one before. A period is one seat age.
+        uint32 young;
+        uint32 younger;
+        uint40 period;
         /// Numbers whose seat was withdrawn.
         uint32[] free;
         mapping(uint32 number => Seat) seats;
     }
 
-    /// @dev Burned money is sent where nobody has the key, rather than kept here, so that what this contract holds is
-    /// exactly what it owes. There is no code there that could refuse it.
-    address payable private constant BURNED = payable(0x000000000000000000000000000000000000dEaD);
+    uint8 internal constant PLACES = 8;
     uint256 private constant MOST_URL_BYTES = 256;
 
-    address private immutable ORACLE;
-    IModelRegistry private immutable MODELS;
+    IModelRegistry internal immutable MODELS;
     uint32 private immutable SEAT_AGE;
     uint32 private immutable UNBONDING_TIME;
 
     mapping(bytes32 modelId => Pool) private _pools;
+    uint32 private _poolCount;
 
-    modifier onlyOracle() {
-        require(msg.sender == ORACLE, NotOracle(msg.sender));
-        _;
-    }
-
-    /// @param unbonding seconds; the oracle checks that its jobs are shorter
-    constructor(address oracle_, IModelRegistry models, uint32 age, uint32 unbonding) {
+    constructor(IModelRegistry models_, uint32 age, uint32 unbonding) {
         require(age > 0, BadSeatAge(age));
 
-        (ORACLE, MODELS, SEAT_AGE, UNBONDING_TIME) = (oracle_, models, age, unbonding);
+        (MODELS, SEAT_AGE, UNBONDING_TIME) = (models_, age, unbonding);
     }
 
     // ------------------------------------------------------------------------------------------------------- the owners
@@ -52,15 +56,20 @@ contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
         require(operator != address(0), EmptyOperator());
 
         Pool storage pool = _pools[modelId];
+        if (pool.number == 0) pool.number = ++_poolCount;
         seat = _takeNumber(pool);
+        (pool.young, pool.younger, pool.period) = _youth(pool);
+        pool.younger += 1;
         pool.active += 1;
         pool.seats[seat] = Seat({
-            owner: msg.sender,
+            enrolledAt: uint40(block.timestamp),
+            leftAt: 0,
+            places: 0,
+            bonds: PLACES,
+            earned: 0,
             operator: operator,
             stake: stake,
-            bonded: 0,
-            enrolledAt: uint64(block.timestamp),
-            leftAt: 0
+            owner: msg.sender
         });
 
         emit Enrolled(modelId, seat, msg.sender, operator, stake);
@@ -81,23 +90,50 @@ contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
         Seat storage held = _owned(modelId, seat);
         require(held.leftAt == 0, AlreadyLeft(modelId, seat));
 
-        _leave(modelId, seat, false);
+        held.leftAt = uint40(block.timestamp);
+        _pools[modelId].active -= 1;
+
+        emit Left(modelId, seat, false);
     }
 
     /// @inheritdoc IVerifierStakes
-    function withdraw(bytes32 modelId, uint32 seat, address payable to) external nonReentrant returns (uint256 amount) {
+    function withdrawStake(bytes32 modelId, uint32 seat, address payable to)
+        external
+        nonReentrant
+        returns (uint256 amount)
+    {
         Seat memory held = _owned(modelId, seat);
         require(held.leftAt != 0, StillEnrolled(modelId, seat));
-        uint256 until = held.leftAt + uint256(UNBONDING_TIME);
+        uint256 until = uint256(held.leftAt) + UNBONDING_TIME;
         require(block.timestamp >= until, Unbonding(modelId, seat, until));
-        require(held.bonded == 0, JobsOpen(modelId, seat, held.bonded));
+        require(held.places == 0, JobsOpen(modelId, seat));
 
-        amount = held.stake;
+        amount = uint256(held.stake) + held.earned;
         Pool storage pool = _pools[modelId];
         delete pool.seats[seat];
         pool.free.push(seat);
 
         emit StakeWithdrawn(modelId, seat, to, amount);
+
+        Address.sendValue(to, amount);
+    }
+
+    /// @inheritdoc IVerifierStakes
+    function withdrawEarnings(bytes32 modelId, uint32[] calldata numbers, address payable to)
+        external
+        nonReentrant
+        returns (uint256 amount)
+    {
+        for (uint256 i; i < numbers.length; ++i) {
+            Seat storage seat = _owned(modelId, numbers[i]);
+            uint96 earned = seat.earned;
+            if (earned == 0) continue;
+
+            seat.earned = 0;
+            amount += earned;
+            emit EarningsWithdrawn(modelId, numbers[i], to, earned);
+        }
+        require(amount > 0, NothingEarned(modelId));
 
         Address.sendValue(to, amount);
     }
@@ -111,59 +147,70 @@ contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
 
     // ------------------------------------------------------------------------------------------------------- the oracle
 
-    /// @inheritdoc IVerifierStakes
-    function bind(bytes32 modelId, uint32[] calldata numbers, uint96 bond)
-        external
-        onlyOracle
-        returns (address[] memory operators)
+    /// @dev The seats that `seed` draws, with their operators and the vote slots they would use now.
+    function _membersOf(bytes32 modelId, bytes32 seed, uint32 slots, uint40 requestedAt, uint8 size)
+        internal
+        view
+        returns (IGenerationOracle.Member[] memory members)
     {
+        uint32[] memory numbers = committee(modelId, seed, slots, requestedAt, size);
+        members = new IGenerationOracle.Member[](numbers.length);
         Pool storage pool = _pools[modelId];
-        operators = new address[](numbers.length);
+        uint32 number = pool.number;
         for (uint256 i; i < numbers.length; ++i) {
             Seat storage seat = pool.seats[numbers[i]];
-            if (seat.stake - seat.bonded < bond) continue;
-
-            seat.bonded += bond;
-            operators[i] = seat.operator;
+            (uint8 used, uint8 bonds) = (seat.places, seat.bonds);
+            uint8 place = _freePlace(used);
+            bool excused = _count(used) >= bonds;
+            members[i] = Members.member(excused ? address(0) : seat.operator, number, numbers[i], place);
         }
     }
 
-    /// @inheritdoc IVerifierStakes
-    /// @dev A seat cannot be withdrawn while it has a bond, a bond is part of its stake, and no penalty is larger than the
-    /// bond it comes with: so the subtractions cannot fail, and no job can be kept from settling.
-    function release(bytes32 jobId, bytes32 modelId, Penalty[] calldata penalties)
-        external
-        onlyOracle
-        returns (address[] memory owners)
-    {
+    /// @dev Binds an eighth of the stake of each seat that is not excused.
+    /// @return bits one for each of them, by member
+    function _bind(bytes32 modelId, IGenerationOracle.Member[] memory members) internal returns (uint32 bits) {
         Pool storage pool = _pools[modelId];
-        owners = new address[](penalties.length);
-        uint256 burned;
-        for (uint256 i; i < penalties.length; ++i) {
-            Penalty calldata penalty = penalties[i];
-            Seat storage seat = pool.seats[penalty.seat];
-            owners[i] = seat.owner;
-            if (penalty.bond == 0) continue;
+        for (uint256 i; i < members.length; ++i) {
+            if (members[i].isExcused()) continue;
 
-            seat.bonded -= penalty.bond;
-            bool spent;
-            if (penalty.burned > 0) {
-                seat.stake -= penalty.burned;
-                spent = seat.stake < penalty.bond;
-                burned += penalty.burned;
-                emit Slashed(jobId, modelId, penalty.seat, penalty.burned);
-            }
-            if ((penalty.evict || spent) && seat.leftAt == 0) _leave(modelId, penalty.seat, true);
+            pool.seats[members[i].seat()].places |= uint8(1 << members[i].place());
+            bits |= uint32(1 << i);
         }
+    }
 
-        if (burned > 0) Address.sendValue(BURNED, burned);
+    /// @dev Gives a seat its bond back, what it earned, and less of its stake if it lost some. A seat that cannot cover one
+    /// bond any more leaves the pool. It cannot fail: a seat cannot be withdrawn while it has a bond, and it loses at most
+    /// the bond that it held.
+    function _release(
+        bytes32 modelId,
+        IGenerationOracle.Member member,
+        uint96 bond,
+        uint96 earned,
+        uint96 lost,
+        bool evict
+    ) internal {
+        if (member.isExcused()) return;
+
+        Pool storage pool = _pools[modelId];
+        Seat storage seat = pool.seats[member.seat()];
+        seat.places &= ~uint8(1 << member.place());
+        seat.earned += earned;
+        if (lost == 0) return;
+
+        uint96 stake = seat.stake - lost;
+        (seat.stake, seat.bonds) = (stake, uint8(stake / bond));
+        if ((!evict && stake >= bond) || seat.leftAt != 0) return;
+
+        seat.leftAt = uint40(block.timestamp);
+        pool.active -= 1;
+        emit Left(modelId, member.seat(), true);
     }
 
     // --------------------------------------------------------------------------------------------------------- the draw
 
     /// @inheritdoc IVerifierStakes
-    function committee(bytes32 modelId, bytes32 seed, uint32 slots, uint64 requestTime, uint8 size)
-        external
+    function committee(bytes32 modelId, bytes32 seed, uint32 slots, uint40 requestedAt, uint8 size)
+        public
         view
         returns (uint32[] memory drawn)
     {
@@ -173,16 +220,18 @@ contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
         uint256 found;
         while (found < size && deck.left()) {
             uint32 number = uint32(deck.deal());
-            if (_mayBeDrawn(pool.seats[number], requestTime)) drawn[found++] = number;
+            if (_mayBeDrawn(pool.seats[number], requestedAt)) drawn[found++] = number;
         }
-        return _first(drawn, found);
+        assembly ("memory-safe") {
+            mstore(drawn, found) // what was not found is cut off
+        }
     }
 
     /// @dev Of the request's time only: whatever happens to the seat afterwards changes nothing.
-    function _mayBeDrawn(Seat storage seat, uint64 requestTime) private view returns (bool) {
-        (uint64 enrolledAt, uint64 leftAt) = (seat.enrolledAt, seat.leftAt);
-        bool old = enrolledAt != 0 && enrolledAt + SEAT_AGE <= requestTime;
-        return old && (leftAt == 0 || leftAt >= requestTime);
+    function _mayBeDrawn(Seat storage seat, uint40 requestedAt) private view returns (bool) {
+        (uint40 enrolledAt, uint40 leftAt) = (seat.enrolledAt, seat.leftAt);
+        bool old = enrolledAt != 0 && uint256(enrolledAt) + SEAT_AGE <= requestedAt;
+        return old && (leftAt == 0 || leftAt >= requestedAt);
     }
 
     // -------------------------------------------------------------------------------------------------------- the views
@@ -193,13 +242,12 @@ contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IVerifierStakes
-    function slotCount(bytes32 modelId) external view returns (uint32) {
-        return _pools[modelId].slots;
-    }
-
-    /// @inheritdoc IVerifierStakes
-    function activeSeats(bytes32 modelId) external view returns (uint32) {
-        return _pools[modelId].active;
+    function poolOf(bytes32 modelId) public view returns (PoolView memory) {
+        Pool storage pool = _pools[modelId];
+        (uint32 young, uint32 younger,) = _youth(pool);
+        uint32 active = pool.active;
+        uint32 youth = young + younger;
+        return PoolView({slots: pool.slots, active: active, old: active > youth ? active - youth : 0});
     }
 
     /// @inheritdoc IVerifierStakes
@@ -218,13 +266,8 @@ contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IVerifierStakes
-    function unbondingTime() external view returns (uint32) {
+    function unbondingTime() public view returns (uint32) {
         return UNBONDING_TIME;
-    }
-
-    /// @inheritdoc IVerifierStakes
-    function oracle() external view returns (address) {
-        return ORACLE;
     }
 
     // ----------------------------------------------------------------------------------------------------------- inside
@@ -238,24 +281,26 @@ contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
         pool.free.pop();
     }
 
-    function _leave(bytes32 modelId, uint32 seat, bool evicted) private {
-        Pool storage pool = _pools[modelId];
-        pool.seats[seat].leftAt = uint64(block.timestamp);
-        pool.active -= 1;
+    /// @dev How many seats are too young, in periods of one seat age: those of the present period and of the one before. Those
+    /// who have left meanwhile are counted too, which errs on the safe side.
+    function _youth(Pool storage pool) private view returns (uint32 young, uint32 younger, uint40 period) {
+        period = uint40(block.timestamp / SEAT_AGE);
+        uint40 last = pool.period;
+        if (period == last) return (pool.young, pool.younger, period);
+        if (period == last + 1) return (pool.younger, 0, period);
+    }
 
-        emit Left(modelId, seat, evicted);
+    function _freePlace(uint8 used) private pure returns (uint8 place) {
+        while (place < PLACES && used & (1 << place) != 0) ++place;
+    }
+
+    function _count(uint8 bits) private pure returns (uint8 count) {
+        for (; bits != 0; bits &= bits - 1) ++count;
     }
 
     function _owned(bytes32 modelId, uint32 number) private view returns (Seat storage seat) {
         seat = _pools[modelId].seats[number];
         require(seat.owner != address(0), NoSuchSeat(modelId, number));
         require(seat.owner == msg.sender, NotSeatOwner(modelId, number, msg.sender));
-    }
-
-    function _first(uint32[] memory numbers, uint256 count) private pure returns (uint32[] memory firsts) {
-        firsts = new uint32[](count);
-        for (uint256 i; i < count; ++i) {
-            firsts[i] = numbers[i];
-        }
     }
 }

@@ -4,18 +4,24 @@ pragma solidity 0.8.37;
 /// @title GenerationOracle: paid, verified generations
 /// @notice The whole protocol on one page.
 ///
-///     request -> [seed block] -> draw -> commit* -> reveal* -> settle -> withdraw
+///     request -> [seed] -> draw -> commit* -> reveal* -> (appeal -> next round)* -> settle -> deliver, withdraw
 ///
-/// A requester pays for an image. Once the seed block is mined, anyone draws a committee of staked seats from it. Each
-/// seat's operator generates the image, commits to its digest, and reveals it. `settle` finds the digest that most
-/// reveals agree with, pays its supporters and slashes those it rejects. Every phase is read off the clock, and every
-/// phase ends by a deadline after which a transaction that anyone may send moves the job on.
+/// A requester pays for an image. Once a random seed that nobody knew at the request is public, anyone draws a committee
+/// of staked seats from it. Each seat's operator generates the image, commits to its digest, and reveals it. The verdict
+/// is the digest that most reveals agree with. Whoever doubts it pays a larger committee to look again. When nobody does,
+/// `settle` pays the supporters and slashes those whom the verdict rejects.
+///
+/// Every phase is read off the clock, and every phase ends by a deadline after which a transaction that anyone may send
+/// moves the job on.
 ///
 /// A digest is 32 bytes in four 64-bit lanes. For an image, most significant lane first: aHash, dHash, pHash and the
 /// colour hash (42 bits, right-aligned). Lanes are compared by Hamming distance.
 ///
+/// Storage holds one word for each round of a job. What is fixed at the request (`Job`) and at the draw (`Round`) is
+/// announced in events and handed back with each call, which checks it against the hash it kept.
+///
 /// Money: nobody on a committee ever receives any part of a slash or penalty, and a share that is not earned goes back
-/// to the requester. Slashes and penalties are burned.
+/// to who paid for the round. Slashes and penalties are burned, but for the reward of an appellant who was right.
 interface IGenerationOracle {
     // ------------------------------------------------------------------------------------------------ what is paid for
 
@@ -48,36 +54,103 @@ interface IGenerationOracle {
 
     /// @notice How it is to be decided, and what it pays. Fixed for the job when it is paid.
     struct Terms {
-        /// Seats in the committee: odd, 3 to 31. The quorum is its majority, whoever turns up.
+        /// Seats in the first committee: odd, 3 to 31.
         uint8 committeeSize;
+        /// Whether a verdict needs more than two thirds of the committee instead of more than half; from 5 seats.
+        bool superMajority;
         /// Noise from the spec's seed alone. The requester then knows the noise beforehand and could have searched for
         /// a job on which honest machines differ, so that dissent costs the share and never the bond.
         bool fixedSeed;
-        /// What one seat earns, in wei: more than 0, and at most 1/160 of the model's seat stake, so that the bond is
-        /// at least 20 shares.
+        /// What one seat earns, in wei: at least `Quote.leastShare`, and at most 1/160 of the model's seat stake, so that
+        /// the bond is at least 20 shares.
         uint96 share;
+        /// Seconds from the draw: at least `Quote.leastCommitWindow`, and at most `Windows.mostCommit`.
+        uint32 commitWindow;
+        /// Called once with the verdict, by `deliver`; zero for nobody.
+        address consumer;
+        /// The gas it is called with: at most 500,000.
+        uint32 consumerGas;
+    }
+
+    /// @notice Everything that is fixed at the request. The job id is its hash with chain and contract, so that no later
+    /// change by anyone, and no reorganisation, turns one job into another.
+    struct Job {
+        address requester;
+        /// How many requests the requester had made before.
+        uint128 nonce;
+        bytes32 modelId;
+        /// `keccak256(abi.encode(kind, spec))`.
+        bytes32 specHash;
+        bytes32 specSeed;
+        Terms terms;
+        /// What each drawn seat has at risk, in wei: an eighth of the model's seat stake.
+        uint96 bond;
+        /// The model's accept and reject distances, a byte for each lane.
+        bytes4 accept;
+        bytes4 reject;
+        /// Who gets the royalty, in ten-thousandths of what supporters earn.
+        address modelOwner;
+        uint16 royalty;
+        /// In seconds since the epoch; the pool as it stood then is drawn from in every round.
+        uint40 requestedAt;
+        /// The pool's slots at the request.
+        uint32 poolSlots;
+        /// Seats that were in the pool and surely old enough to be drawn.
+        uint32 poolSeats;
+        /// Seconds that a verdict can be appealed.
+        uint32 appealWindow;
+        /// What keepers are paid for a unit of gas, in wei: twice the base fee.
+        uint64 gasPrice;
+    }
+
+    /// @notice A drawn seat: its operator (160 bits, most significant), its pool's number and its own number in the pool
+    /// (32 bits each), and which of its eight vote slots the job uses (8 bits), above 24 bits of zero. The operator is the
+    /// one at the draw; it is zero for a seat that is excused because its stake was fully bound.
+    type Member is bytes32;
+
+    /// @notice Everything that is fixed at a draw.
+    struct Round {
+        /// From 1.
+        uint8 number;
+        /// `keccak256(abi.encode(randomness, job id, number))`.
+        bytes32 drawSeed;
+        /// Who gets the bounty for the draw.
+        address drawer;
+        /// In the order of the draw.
+        Member[] members;
+    }
+
+    /// @notice What opens a commitment.
+    struct Opening {
+        bytes32 digest;
+        /// sha256 of the file that the operator serves: its own word, attested by nobody else.
+        bytes32 contentHash;
+        /// 256 secret bits.
+        bytes32 salt;
     }
 
     // ----------------------------------------------------------------------------------------------------- what happens
 
-    /// @notice Where a job stands.
+    /// @notice Where the latest round of a job stands.
     enum Phase {
         /// There is no such job.
         None,
-        /// Paid; the seed block is not mined yet.
+        /// Paid; the seed is not known yet.
         Requested,
-        /// The seed block is mined: anyone may draw.
+        /// The seed is known: anyone may draw.
         Draw,
-        /// Nobody drew within the draw window: anyone may send the fee back with `expire`.
+        /// Nobody drew the first round within the draw window: anyone may send the fee back with `expire`.
         Expired,
         /// Drawn seats commit or decline.
         Commit,
         /// All have committed or declined, or the commit window has closed: commitments are opened.
         Reveal,
-        /// All commitments are opened, or the reveal window has closed: anyone may settle.
+        /// The verdict can be read, and anyone may pay for another round.
+        Appeal,
+        /// The verdict is the last one: anyone may settle.
         Settle,
-        /// Over.
-        Closed
+        /// The latest round is settled.
+        Settled
     }
 
     /// @notice How a job ended.
@@ -97,17 +170,15 @@ interface IGenerationOracle {
         /// Nothing yet. At the end of the commit window this is silence: half a share is burned and the seat leaves the
         /// pool.
         Drawn,
-        /// Its stake was fully bound when it was drawn: it takes no part and owes nothing.
-        Excused,
-        /// It said that it cannot run the job: a quarter share is burned.
-        Declined,
+        /// It takes no part: excused, or it said that it cannot run the job, which costs a quarter share.
+        Out,
         /// It has committed. At the end of the reveal window this costs the bond, unless nobody revealed.
         Committed,
         /// It has opened its commitment.
         Revealed
     }
 
-    /// @notice How the winning digest sees a revealed one.
+    /// @notice How a winning digest sees another one.
     enum Zone {
         /// Every lane is within its accept distance: paid.
         Accepted,
@@ -117,170 +188,243 @@ interface IGenerationOracle {
         Rejected
     }
 
-    /// @notice One drawn seat's part in a job.
-    struct Vote {
-        /// The key that commits and reveals, as it stood at the draw.
-        address operator;
-        /// The seat's number in its model's pool.
-        uint32 seat;
-        Step step;
-        /// The commitment until it is opened, the digest afterwards.
-        bytes32 value;
-    }
-
-    /// @notice A job as it is stored, with its phase read off the clock.
-    struct JobView {
-        address requester;
-        bytes32 modelId;
-        Terms terms;
-        bytes32 specHash;
-        /// `spec.seed`, kept for `noiseSeed`.
-        bytes32 specSeed;
-        /// The block of the request.
-        uint64 requestBlock;
-        /// The time of the request; the pool as it stood then is drawn from.
-        uint64 requestTime;
-        /// The pool's slots at the request.
-        uint32 poolSlots;
-        /// The block whose RANDAO is the seed.
-        uint64 seedBlock;
-        /// The last block in which the job can be drawn.
-        uint64 drawDeadline;
-        /// Zero until the draw.
-        bytes32 drawSeed;
-        /// In seconds since the epoch; zero until the draw. Commitments count in blocks before it.
-        uint64 commitDeadline;
-        /// In seconds since the epoch; zero until the draw. Openings count in blocks before it.
-        uint64 revealDeadline;
-        /// What each drawn seat has at risk, in wei.
-        uint96 bond;
-        Phase phase;
+    /// @notice The last word on a job.
+    struct Verdict {
         Outcome outcome;
-        /// The winning digest; zero unless accepted.
+        /// The winner's; zero unless accepted.
         bytes32 digest;
+        /// The round that found it.
+        uint8 round;
+        /// Seats of that round that the winner accepts.
+        uint8 supporters;
+        /// What a fraud is sure to lose once it is overturned, in wei; see `safeValueOf`.
+        uint256 safeValue;
     }
 
-    /// @notice Times, fixed for a deployment.
+    /// @notice A round as it stands.
+    struct RoundView {
+        Phase phase;
+        /// The latest round's number.
+        uint8 latest;
+        /// When the phase ends, in seconds since the epoch: the draw, commit, reveal or appeal deadline; zero if it does
+        /// not end by the clock.
+        uint40 deadline;
+        /// What its draw is seeded by (`IRandomness`); zero once drawn.
+        uint64 randomnessId;
+    }
+
+    /// @notice What a request costs now.
+    struct Quote {
+        /// The least `Terms.share`, in wei: the model's price for the work, and three times the gas of a vote at the base fee.
+        uint96 leastShare;
+        /// The largest `Terms.share`, in wei.
+        uint96 mostShare;
+        /// In seconds: four times the model's time for the work, and at least `Windows.commit`.
+        uint32 leastCommitWindow;
+        /// What the request takes with the share of its terms, in wei: shares, royalty and bounties.
+        uint256 fee;
+    }
+
+    /// @notice Times in seconds, fixed for a deployment.
     struct Windows {
-        /// The seed is the RANDAO of the block this many after the request: at least 2, because the proposer of block N
-        /// knows the mix of N+1 (EIP-4399).
-        uint32 seedDelay;
-        /// In blocks after the request: more than `seedDelay`, and at most 255, as far back as `blockhash` reaches.
-        uint32 drawWindow;
-        /// In seconds.
-        uint32 commitWindow;
-        /// In seconds.
-        uint32 revealWindow;
+        /// From the request, or the appeal.
+        uint32 draw;
+        /// The least commit window.
+        uint32 commit;
+        uint32 mostCommit;
+        uint32 reveal;
+        /// The least appeal window.
+        uint32 appeal;
     }
 
-    event Requested(
-        bytes32 indexed jobId, address indexed requester, bytes32 indexed modelId, ImageSpec spec, Terms terms
-    );
-    event Drawn(bytes32 indexed jobId, bytes32 drawSeed, uint32[] seats, uint64 commitDeadline, uint64 revealDeadline);
-    event Committed(bytes32 indexed jobId, uint32 indexed seat, bytes32 commitment);
-    event Declined(bytes32 indexed jobId, uint32 indexed seat);
-    /// @param contentHash sha256 of the file that the operator serves: its own word, attested by nobody else
-    event Revealed(bytes32 indexed jobId, uint32 indexed seat, bytes32 digest, bytes32 contentHash);
-    /// @notice The job is over; sent once for every job.
-    /// @param digest the winner's; zero unless accepted
-    /// @param supporters the seats whose digests the winner accepts; empty unless accepted
-    event Settled(bytes32 indexed jobId, Outcome outcome, bytes32 digest, uint32[] supporters);
-    event Paid(bytes32 indexed jobId, uint32 indexed seat, address indexed owner, uint256 amount);
-    event Refunded(bytes32 indexed jobId, address indexed requester, uint256 amount);
+    event Requested(bytes32 indexed jobId, address indexed requester, bytes32 indexed modelId, Job job, ImageSpec spec);
+    /// @notice A round waits for its draw: the first at the request, later ones by appeal.
+    /// @param payer who pays for it and gets back what nobody earns
+    event Opened(bytes32 indexed jobId, uint8 number, address indexed payer, uint64 randomnessId, uint40 drawDeadline);
+    event Drawn(bytes32 indexed jobId, Round round, uint40 commitDeadline);
+    event Committed(bytes32 indexed jobId, uint8 number, uint256 member, bytes32 commitment);
+    event Declined(bytes32 indexed jobId, uint8 number, uint256 member);
+    event Revealed(bytes32 indexed jobId, uint8 number, uint256 member, bytes32 digest, bytes32 contentHash);
+    /// @notice The last round is settled and the verdict final; sent once for every job.
+    event Settled(bytes32 indexed jobId, Verdict verdict);
+    /// @notice What became of the seats of a round, by member, in the order of `Round.members`.
+    /// @param earned paid to each seat, in wei
+    /// @param lost burned from each seat's stake, in wei
+    event RoundSettled(bytes32 indexed jobId, uint8 number, uint96[] earned, uint96[] lost);
+    /// @notice An appellant was right and got `amount` out of the slashes of the round it challenged.
+    event AppealRewarded(bytes32 indexed jobId, uint8 number, address indexed appellant, uint256 amount);
+    event Delivered(bytes32 indexed jobId, address indexed consumer, bool success);
+    event Deposited(address indexed account, uint256 amount);
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
 
-    error WrongPhase(bytes32 jobId, Phase expected, Phase actual);
+    /// @dev The job is not in the phase that this needs; `roundOf` tells where it is.
+    error WrongPhase(Phase expected);
     error WrongCommitteeSize(uint8 committeeSize);
+    error SuperMajorityTooSmall(uint8 committeeSize);
     error PoolTooSmall(bytes32 modelId, uint256 seats, uint8 committeeSize);
-    error ShareOutOfRange(uint96 share, uint96 most);
-    error WrongPayment(uint256 sent, uint256 expected);
-    error WrongHeader(uint256 seedBlock);
-    error NotOperator(bytes32 jobId, uint256 member, address caller);
-    error AlreadyVoted(bytes32 jobId, uint32 seat);
-    error NotCommitted(bytes32 jobId, uint32 seat);
-    error EmptyCommitment();
+    error ShareOutOfRange(uint96 share, uint96 least, uint96 most);
+    error CommitWindowOutOfRange(uint32 commitWindow, uint32 least, uint32 most);
+    error WrongConsumer(address consumer, uint32 gas);
+    error BalanceTooSmall(address account, uint256 balance, uint256 needed);
+    error FeeAboveLimit(uint256 fee, uint256 limit);
+    error DelegationOver(uint256 deadline);
+    error NonceUsed(address requester, uint256 nonce);
+    error WrongSignature(address requester);
+    /// @dev The round handed in is not the one that was drawn. A reorganisation changes draws.
+    error WrongRound(bytes32 jobId, uint8 number);
     /// @dev A reorganisation changed the draw: generate again from the noise of the present one.
     error OtherDraw(bytes32 answered, bytes32 actual);
-    error WrongOpening(bytes32 jobId, uint32 seat);
+    error NotOperator(uint256 member, address caller);
+    error AlreadyVoted(uint256 member);
+    error NotCommitted(uint256 member);
+    error EmptyCommitment();
+    error WrongOpening(uint256 member);
+    error WrongVerdict(bytes32 jobId);
+    error NotDeliverable(bytes32 jobId);
+    error GasTooLow(uint256 left, uint256 needed);
     error NothingToWithdraw(address account);
     error BadWindows(Windows windows);
 
-    // ------------------------------------------------------------------------------------------------------- the phases
+    // ------------------------------------------------------------------------------------------------------- the request
 
-    /// @notice Pays for an image. The fee, `committeeSize x share`, is escrowed; it must be sent exactly.
+    /// @notice Pays for an image out of the caller's balance, to which what is sent is added first; see `quote` for the fee.
     /// @dev A request cannot be cancelled, changed or topped up: whoever could walk away from a seed would roll it again.
     /// Seats younger than the pool's seat age count for the size of the pool but are not drawn: a job paid before the pool
     /// is old enough ends unresolved.
-    /// @return jobId `keccak256(abi.encode(chainid, contract, requester, the requester's nonce, modelId, specHash, terms))`
+    /// @return jobId `keccak256(abi.encode(chainid, contract, job))`
     function requestImage(bytes32 modelId, ImageSpec calldata spec, Terms calldata terms)
         external
         payable
         returns (bytes32 jobId);
 
-    /// @notice Draws the committee. The result depends only on the seed and on the pool as it stood at the request:
-    /// whoever sends this, whenever, draws the same seats.
-    /// @param header the RLP-encoded header of the seed block; its hash is checked against the chain's and its RANDAO
-    /// read (EIP-4399)
-    function draw(bytes32 jobId, bytes calldata header) external;
+    /// @notice A request that its requester signed (EIP-712) and anyone may send.
+    struct DelegatedImage {
+        /// Pays, out of its balance here. A contract signs by ERC-1271.
+        address requester;
+        bytes32 modelId;
+        ImageSpec spec;
+        Terms terms;
+        /// In wei; the fee follows the base fee.
+        uint256 mostFee;
+        /// Any number that the requester has not signed with before: delegations need no order.
+        uint256 nonce;
+        /// In seconds since the epoch.
+        uint256 deadline;
+    }
+
+    /// @notice Pays for an image out of the signer's balance.
+    function requestImageFor(DelegatedImage calldata delegated, bytes calldata signature)
+        external
+        returns (bytes32 jobId);
+
+    // ------------------------------------------------------------------------------------------------------- the phases
+
+    /// @notice Draws the committee of the latest round. The result depends only on the seed and on the pool as it stood at
+    /// the request: whoever sends this, whenever, draws the same seats.
+    /// @param proof of the randomness that the round waits for
+    function draw(Job calldata job, bytes calldata proof) external;
 
     /// @notice Commits a seat to its digest: `commitmentOf` of it with a secret salt of 256 random bits.
-    /// @param member the seat's place in the committee
-    /// @param drawSeed the draw that the generation answered; reverts if a reorganisation has changed it
-    function commit(bytes32 jobId, uint256 member, bytes32 drawSeed, bytes32 commitment) external;
+    /// @param round the draw that the generation answered; reverts if a reorganisation has changed it
+    /// @param member the seat's place in `round.members`
+    function commit(bytes32 jobId, Round calldata round, uint256 member, bytes32 commitment) external;
+
+    /// @notice Draws, if nobody has yet, and commits.
+    /// @param round as `drawOf` foretells it
+    function drawAndCommit(
+        Job calldata job,
+        bytes calldata proof,
+        Round calldata round,
+        uint256 member,
+        bytes32 commitment
+    ) external;
 
     /// @notice Says openly that a drawn seat cannot run the job.
-    function decline(bytes32 jobId, uint256 member) external;
+    function decline(bytes32 jobId, Round calldata round, uint256 member) external;
 
-    /// @notice Opens a commitment. Sent by the operator.
-    function reveal(bytes32 jobId, uint256 member, bytes32 digest, bytes32 contentHash, bytes32 salt) external;
+    /// @notice Opens a commitment. Whoever knows the salt may send it.
+    function reveal(bytes32 jobId, Round calldata round, uint256 member, Opening calldata opening) external;
 
-    /// @notice Finds the verdict, pays the seats' owners, slashes, and gives the requester what nobody earned. A committee
-    /// that came out empty can be settled at once.
-    function settle(bytes32 jobId) external;
+    /// @notice Opens the next round, with `2n + 1` seats (31 at most) after one of n, and pays for it: `appealFee`. There are
+    /// four rounds at most. What is sent is added to the caller's balance, out of which it is paid. If the last verdict
+    /// differs from the challenged one, the appellant gets its payment back, and half of it again, out of at most 30 % of
+    /// the slashes of the challenged round.
+    function appeal(Job calldata job) external payable;
 
-    /// @notice Gives the fee of a job that nobody drew in time back to its requester.
-    function expire(bytes32 jobId) external;
+    /// @notice Ends a job with the verdict of its latest round, and pays and slashes that round's seats.
+    /// @param round the latest one; with no members if it was never drawn
+    function settle(Job calldata job, Round calldata round) external;
 
-    /// @notice Pays out what is credited to the caller.
+    /// @notice Pays and slashes the seats of an earlier round: from the last but one down to the first. A vote is judged by its
+    /// own round's winner if that verdict is the same as the last one, and by the last one's otherwise. Two verdicts
+    /// are the same if they are of one kind and their winners accept each other.
+    /// @param verdict the job's
+    function settleEarlier(Job calldata job, Round calldata round, Verdict calldata verdict) external;
+
+    /// @notice Gives the fee of a job whose first round nobody drew in time back to its requester.
+    function expire(Job calldata job) external;
+
+    /// @notice Calls the consumer, once, with the gas it asked for; whether it reverts changes nothing. Pays the caller.
+    function deliver(Job calldata job, Verdict calldata verdict) external;
+
+    /// @notice Adds to the caller's balance, which pays for requests and appeals.
+    function deposit() external payable;
+
+    /// @notice Pays out the caller's balance.
     function withdraw(address payable to) external returns (uint256 amount);
 
     // -------------------------------------------------------------------------------------------------------- the views
 
-    function job(bytes32 jobId) external view returns (JobView memory);
+    function idOf(Job calldata job) external view returns (bytes32 jobId);
 
-    /// @notice The drawn seats, in the order of the draw.
-    function votes(bytes32 jobId) external view returns (Vote[] memory);
+    /// @notice Where the latest round of a job stands.
+    function roundOf(Job calldata job) external view returns (RoundView memory);
 
-    /// @notice Wei that `account` can withdraw.
-    function creditOf(address account) external view returns (uint256);
+    /// @notice What each member of a round has done. For a settled round nothing is known any more: empty.
+    function stepsOf(bytes32 jobId, Round calldata round) external view returns (Step[] memory);
+
+    /// @notice The draw that `draw` would make now if `drawer` sent it.
+    function drawOf(Job calldata job, bytes calldata proof, address drawer) external view returns (Round memory);
+
+    /// @notice The verdict of a drawn round whose votes are in, as it stands: the last one only when it is settled.
+    function verdictOf(Job calldata job, Round calldata round) external view returns (Verdict memory);
+
+    /// @notice Whether `verdict` is the final one of the job.
+    function isFinal(bytes32 jobId, Verdict calldata verdict) external view returns (bool);
+
+    /// @notice What generation starts from, in every round: `keccak256(abi.encode(spec seed, draw seed of round 1))`, which
+    /// nobody knows at the request, or the spec's seed if the terms fix it.
+    function noiseSeed(Job calldata job, bytes32 firstDrawSeed) external pure returns (bytes32);
+
+    /// @notice Binds chain, contract, job, round, seat and opening: leave any one out and a commitment can be copied or
+    /// replayed.
+    function commitmentOf(bytes32 jobId, uint8 number, uint32 seat, Opening calldata opening)
+        external
+        view
+        returns (bytes32);
+
+    /// @notice What a request costs at the present base fee. Reverts if the model cannot be asked for the image.
+    function quote(bytes32 modelId, ImageSpec calldata spec, Terms calldata terms) external view returns (Quote memory);
+
+    /// @notice What opening the next round costs, in wei: its shares and its bounties.
+    function appealFee(Job calldata job) external view returns (uint256);
+
+    /// @notice What a fraud is sure to lose once it is overturned: 70 % of a quorum's bonds. Zero with a fixed seed, and
+    /// where the pool at the request could not staff the next round three times over. It holds if somebody who can
+    /// generate the image again watches the appeal window.
+    function safeValueOf(Job calldata job) external pure returns (uint256);
+
+    /// @notice Wei that `account` can spend here or withdraw.
+    function balanceOf(address account) external view returns (uint256);
 
     /// @notice How many requests `requester` has made.
     function nonceOf(address requester) external view returns (uint256);
 
     function windows() external view returns (Windows memory);
 
-    /// @notice What generation starts from: `keccak256(abi.encode(spec seed, draw seed))`, which nobody knows at the
-    /// request, or the spec's seed if the terms fix it. Zero until the draw.
-    function noiseSeed(bytes32 jobId) external view returns (bytes32);
-
-    /// @notice Binds chain, contract, job, round, seat and opening: leave any one out and a commitment can be copied or
-    /// replayed. `round` is 1.
-    function commitmentOf(bytes32 jobId, uint256 round, uint32 seat, bytes32 digest, bytes32 contentHash, bytes32 salt)
-        external
-        view
-        returns (bytes32);
-
-    /// @notice How each revealed digest is seen by `winner`, lane by lane.
-    function compare(bytes32 modelId, bytes32 winner, bytes32 digest)
-        external
-        view
-        returns (uint8[4] memory distances, Zone zone);
-
-    // ------------------------------------------------------------------------------------------------------ deployment
-
-    /// @notice The seats and stakes that committees are drawn from.
-    function stakes() external view returns (address);
-
     /// @notice The models that can be asked for.
     function models() external view returns (address);
+
+    /// @notice Where the draws get their seeds from.
+    function randomness() external view returns (address);
 }

@@ -11,41 +11,39 @@ interface IModelRegistry {
         Image
     }
 
-    /// @notice How far digests of the same job may be apart, in bits, per 64-bit lane, most significant lane first.
-    /// The registry takes a profile only if, on every lane, `accept <= 10` and `2 x accept <= reject <= 24`. By the
-    /// triangle inequality no minority can then get an honest verifier slashed, as long as honest digests accept each
-    /// other: a winner with a quorum has an honest supporter within accept, and that one is within accept of every
-    /// honest digest.
-    struct ToleranceProfile {
-        uint8[4] accept;
-        uint8[4] reject;
-        /// Hash of the measurements behind the distances; zero if they are not measured yet.
-        bytes32 evidence;
-    }
-
-    /// @notice The range in which the model was tried. Requests outside are refused.
-    struct ImageBounds {
-        /// Least width and height, in pixels.
-        uint32 minSide;
-        /// Largest width and height, in pixels.
-        uint32 maxSide;
-        /// Width and height are multiples of this many pixels.
-        uint32 sideStep;
-        uint32 maxSteps;
-        /// In thousandths.
-        uint32 maxGuidance;
-    }
-
+    /// @notice What the chain must know of a model. Packed: three words, of which a request reads two.
     struct Model {
         /// sha256 of the model's `quorate-model.json`: files with their hashes, architecture, arithmetic, pipeline.
         bytes32 manifestHash;
-        Kind kind;
-        ToleranceProfile profile;
-        ImageBounds bounds;
+        /// Hash of the measurements behind the distances; zero if they are not measured yet.
+        bytes32 evidence;
+        /// Who registered it, and gets the royalty.
+        address owner;
         /// The stake of one seat, in wei; a job binds an eighth of it.
         uint96 seatStake;
-        /// Who registered it.
-        address owner;
+        Kind kind;
+        /// How far digests of the same job may be apart, in bits: a byte for each 64-bit lane, most significant lane first.
+        /// The registry takes a profile only if, on every lane, `accept <= 10` and `2 x accept <= reject <= 24`. By the
+        /// triangle inequality no minority can then get an honest verifier slashed, as long as honest digests accept each
+        /// other: a winner with a quorum has an honest supporter within accept, and that one is within accept of every
+        /// honest digest.
+        bytes4 accept;
+        bytes4 reject;
+        /// Wei for a million units of work. The work of an image is its steps times its pixels.
+        uint64 price;
+        /// Milliseconds that a million units of work take on the machines that the model is meant for.
+        uint32 time;
+        /// The owner's, on top of what supporters earn, in ten-thousandths: at most 2,000.
+        uint16 royalty;
+        /// The range in which the model was tried; requests outside are refused. Least width and height, in pixels.
+        uint16 minSide;
+        /// Largest width and height, in pixels.
+        uint16 maxSide;
+        /// Width and height are multiples of this many pixels.
+        uint8 sideStep;
+        uint16 maxSteps;
+        /// In thousandths.
+        uint16 maxGuidance;
     }
 
     /// @notice The integers of a request for an image.
@@ -68,12 +66,13 @@ interface IModelRegistry {
     error BadProfile(uint256 lane, uint8 accept, uint8 reject);
     /// @dev Bounds must satisfy `1 <= minSide <= maxSide <= 4096`, have both sides divisible by a `sideStep` of at least 1,
     /// and allow 1 to 1,000 steps.
-    error BadBounds(ImageBounds bounds);
+    error BadBounds();
+    error RoyaltyTooLarge(uint16 royalty, uint16 most);
     /// @dev A seat's stake must divide into eight bonds of 20 shares: at least 160 wei.
     error SeatStakeTooSmall(uint96 seatStake);
     error NameTooLong(uint256 bytes_, uint256 most);
     error PromptTooLong(uint256 bytes_, uint256 most);
-    error SizeOutOfBounds(uint32 width, uint32 height, ImageBounds bounds);
+    error SizeOutOfBounds(uint32 width, uint32 height, uint16 least, uint16 most, uint8 step);
     error StepsOutOfBounds(uint32 steps, uint32 most);
     error GuidanceOutOfBounds(uint32 guidance, uint32 most);
 
@@ -87,11 +86,8 @@ interface IModelRegistry {
     /// @notice The stake of one of the model's seats, in wei; reverts with `UnknownModel`.
     function seatStakeOf(bytes32 modelId) external view returns (uint96);
 
-    /// @notice How the model's digests are compared; reverts with `UnknownModel`.
-    function profileOf(bytes32 modelId) external view returns (ToleranceProfile memory);
-
-    /// @notice Reverts with the reason if the model cannot be asked for this image.
-    function checkImage(bytes32 modelId, ImageRequest calldata request) external view;
+    /// @notice The model, if it can be asked for this image; reverts with the reason otherwise.
+    function modelFor(bytes32 modelId, ImageRequest calldata request) external view returns (Model memory);
 
     function isRegistered(bytes32 modelId) external view returns (bool);
 

@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {IGenerationOracle} from "../interfaces/IGenerationOracle.sol";
-import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 
 /// @notice How far two digests are apart. All four 64-bit lanes of a digest are worked on at once, in one word; a word
 /// that holds one number per lane is called `lanes` here.
@@ -13,20 +12,20 @@ library Digests {
 
     /// @notice Differing bits per lane, most significant lane first.
     function distances(bytes32 a, bytes32 b) internal pure returns (uint8[4] memory) {
-        uint256 lanes = apart(a, b);
-        return [uint8(lanes >> 192), uint8(lanes >> 128), uint8(lanes >> 64), uint8(lanes)];
+        uint256 x = apart(a, b);
+        return [uint8(x >> 192), uint8(x >> 128), uint8(x >> 64), uint8(x)];
     }
 
     /// @notice How `winner` sees `digest`.
-    function zone(IModelRegistry.ToleranceProfile memory profile, bytes32 winner, bytes32 digest)
+    /// @param accept per lane, as is `reject`; see `lanes`
+    function zone(uint256 accept, uint256 reject, bytes32 winner, bytes32 digest)
         internal
         pure
         returns (IGenerationOracle.Zone)
     {
-        uint256 lanes = apart(winner, digest);
-        if (within(lanes, pack(profile.accept))) return IGenerationOracle.Zone.Accepted;
-        if (within(lanes, pack(profile.reject))) return IGenerationOracle.Zone.Grey;
-        return IGenerationOracle.Zone.Rejected;
+        uint256 x = apart(winner, digest);
+        if (within(x, accept)) return IGenerationOracle.Zone.Accepted;
+        return within(x, reject) ? IGenerationOracle.Zone.Grey : IGenerationOracle.Zone.Rejected;
     }
 
     /// @dev Counts the ones of each lane by adding neighbours: bits to pairs, nibbles, bytes, and then the eight bytes
@@ -46,20 +45,22 @@ library Digests {
     }
 
     /// @dev Whether no lane is beyond its bound. Subtracting from the bound clears the top bit of a lane that is.
-    function within(uint256 lanes, uint256 bounds) internal pure returns (bool) {
+    function within(uint256 x, uint256 bounds) internal pure returns (bool) {
         unchecked {
-            return ((bounds | TOP) - lanes) & TOP == TOP;
+            return ((bounds | TOP) - x) & TOP == TOP;
         }
     }
 
     /// @dev All lanes together.
-    function total(uint256 lanes) internal pure returns (uint256) {
+    function total(uint256 x) internal pure returns (uint256) {
         unchecked {
-            return (lanes >> 192) + ((lanes >> 128) & BYTE) + ((lanes >> 64) & BYTE) + (lanes & BYTE);
+            return (x >> 192) + ((x >> 128) & BYTE) + ((x >> 64) & BYTE) + (x & BYTE);
         }
     }
 
-    function pack(uint8[4] memory bounds) internal pure returns (uint256) {
-        return (uint256(bounds[0]) << 192) | (uint256(bounds[1]) << 128) | (uint256(bounds[2]) << 64) | bounds[3];
+    /// @notice Spreads a byte for each lane, most significant lane first, over the lanes.
+    function lanes(bytes4 bounds) internal pure returns (uint256) {
+        uint256 b = uint32(bounds);
+        return ((b >> 24) << 192) | (((b >> 16) & BYTE) << 128) | (((b >> 8) & BYTE) << 64) | (b & BYTE);
     }
 }

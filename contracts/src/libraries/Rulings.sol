@@ -2,78 +2,86 @@
 pragma solidity 0.8.37;
 
 import {IGenerationOracle} from "../interfaces/IGenerationOracle.sol";
-import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {Digests} from "./Digests.sol";
+import {Members} from "./Members.sol";
 import {Standing, Standings} from "./Standings.sol";
 import {Tally} from "./Tally.sol";
 
-/// @notice What a verdict means for each member of its committee. Pure.
+/// @notice What the votes of a round come to: the verdict, and what it means for each member. Pure.
 library Rulings {
-    struct Ruling {
-        IGenerationOracle.Outcome outcome;
-        /// The winning digest; zero unless accepted.
-        bytes32 digest;
-        /// The first member that revealed it.
-        uint256 winner;
-        /// By member.
-        Standing[] standings;
+    using Members for IGenerationOracle.Member;
+
+    /// @notice A round's votes. `digests` holds the revealed ones, in the order of the committee.
+    struct Ballot {
+        IGenerationOracle.Member[] members;
+        IGenerationOracle.Step[] steps;
+        bytes32[] digests;
+        /// Seats that the committee should have.
+        uint256 size;
     }
 
-    function rule(
-        IGenerationOracle.Vote[] memory votes,
-        IGenerationOracle.Terms memory terms,
-        IModelRegistry.ToleranceProfile memory profile
-    ) internal pure returns (Ruling memory ruling) {
-        (bytes32[] memory digests, uint256[] memory members) = revealed(votes);
-        (bool accepted, uint256 winner, IGenerationOracle.Zone[] memory zones) =
-            Tally.verdict(profile, terms.committeeSize, digests);
-
-        ruling.standings = Standings.ofUnrevealed(votes, digests.length > 0);
-        for (uint256 i; i < members.length; ++i) {
-            ruling.standings[members[i]] = accepted ? Standings.ofZone(zones[i], terms.fixedSeed) : Standing.Unjudged;
-        }
-        ruling.outcome = IGenerationOracle.Outcome.Unresolved;
-        if (!accepted) return ruling;
-
-        ruling.outcome = IGenerationOracle.Outcome.Accepted;
-        (ruling.digest, ruling.winner) = (digests[winner], members[winner]);
-    }
-
-    /// @notice The seats of the supporters.
-    function supporters(Ruling memory self, IGenerationOracle.Vote[] memory votes)
+    /// @notice The verdict of a round on its own.
+    function verdictOf(Ballot memory ballot, IGenerationOracle.Job memory job, uint8 number)
         internal
         pure
-        returns (uint32[] memory seats)
+        returns (IGenerationOracle.Verdict memory verdict)
     {
-        uint256 count;
-        for (uint256 member; member < votes.length; ++member) {
-            if (self.standings[member] == Standing.Supporter) ++count;
-        }
+        uint256 quorum = Tally.quorum(ballot.size, job.terms.superMajority);
+        (uint256 support, uint256 winner) = Tally.winnerOf(Digests.lanes(job.accept), quorum, ballot.digests);
 
-        seats = new uint32[](count);
+        (verdict.round, verdict.safeValue) = (number, safeValue(job));
+        verdict.outcome = IGenerationOracle.Outcome.Unresolved;
+        if (support == 0) return verdict;
+
+        verdict.outcome = IGenerationOracle.Outcome.Accepted;
+        (verdict.digest, verdict.supporters) = (ballot.digests[winner], uint8(support));
+    }
+
+    /// @notice Whether two verdicts of a job say the same.
+    function same(
+        IGenerationOracle.Job memory job,
+        IGenerationOracle.Verdict memory a,
+        IGenerationOracle.Verdict memory b
+    ) internal pure returns (bool) {
+        if (a.outcome != b.outcome) return false;
+        if (a.outcome != IGenerationOracle.Outcome.Accepted) return true;
+        return Digests.within(Digests.apart(a.digest, b.digest), Digests.lanes(job.accept));
+    }
+
+    /// @notice What `judge` makes of each member.
+    function standings(Ballot memory ballot, IGenerationOracle.Job memory job, IGenerationOracle.Verdict memory judge)
+        internal
+        pure
+        returns (Standing[] memory all)
+    {
+        (uint256 accept, uint256 reject) = (Digests.lanes(job.accept), Digests.lanes(job.reject));
+        all = new Standing[](ballot.members.length);
         uint256 next;
-        for (uint256 member; member < votes.length; ++member) {
-            if (self.standings[member] == Standing.Supporter) seats[next++] = votes[member].seat;
+        for (uint256 i; i < all.length; ++i) {
+            if (ballot.steps[i] != IGenerationOracle.Step.Revealed) {
+                bool excused = ballot.members[i].isExcused();
+                all[i] = Standings.ofUnrevealed(ballot.steps[i], excused, ballot.digests.length > 0);
+            } else if (judge.outcome != IGenerationOracle.Outcome.Accepted) {
+                all[i] = Standing.Unjudged;
+            } else {
+                IGenerationOracle.Zone zone = Digests.zone(accept, reject, judge.digest, ballot.digests[next++]);
+                all[i] = Standings.ofZone(zone, job.terms.fixedSeed);
+            }
         }
     }
 
-    /// @return digests the revealed ones, in the order of the committee
-    /// @return members who revealed them
-    function revealed(IGenerationOracle.Vote[] memory votes)
-        private
-        pure
-        returns (bytes32[] memory digests, uint256[] memory members)
-    {
-        uint256 count;
-        for (uint256 member; member < votes.length; ++member) {
-            if (votes[member].step == IGenerationOracle.Step.Revealed) ++count;
-        }
+    /// @notice See `IGenerationOracle.safeValueOf`.
+    function safeValue(IGenerationOracle.Job memory job) internal pure returns (uint256) {
+        bool staffed = job.poolSeats >= 3 * uint256(sizeOf(job.terms.committeeSize, 2));
+        if (job.terms.fixedSeed || !staffed) return 0;
+        return Tally.quorum(job.terms.committeeSize, job.terms.superMajority) * job.bond * 7 / 10;
+    }
 
-        (digests, members) = (new bytes32[](count), new uint256[](count));
-        uint256 next;
-        for (uint256 member; member < votes.length; ++member) {
-            if (votes[member].step != IGenerationOracle.Step.Revealed) continue;
-            (digests[next], members[next]) = (votes[member].value, member);
-            ++next;
+    /// @notice Seats of a round's committee: `2n + 1` after n, at most 31.
+    function sizeOf(uint8 first, uint8 number) internal pure returns (uint8 size) {
+        size = first;
+        for (uint8 i = 1; i < number; ++i) {
+            size = size > 15 ? 31 : 2 * size + 1;
         }
     }
 }

@@ -24,20 +24,17 @@ enum Standing {
 }
 
 library Standings {
-    /// @notice The seats that did not reveal, by member; neutral for those that did. If nobody revealed, whatever kept them
-    /// all from it is not held against those who committed.
-    function ofUnrevealed(IGenerationOracle.Vote[] memory votes, bool anyRevealed)
+    /// @notice A seat that did not reveal. If nobody revealed, whatever kept them all from it is not held against those who
+    /// committed.
+    function ofUnrevealed(IGenerationOracle.Step step, bool excused, bool anyRevealed)
         internal
         pure
-        returns (Standing[] memory standings)
+        returns (Standing)
     {
-        standings = new Standing[](votes.length);
-        for (uint256 member; member < votes.length; ++member) {
-            IGenerationOracle.Step step = votes[member].step;
-            if (step == IGenerationOracle.Step.Drawn) standings[member] = Standing.Silent;
-            if (step == IGenerationOracle.Step.Declined) standings[member] = Standing.Declined;
-            if (step == IGenerationOracle.Step.Committed && anyRevealed) standings[member] = Standing.Hidden;
-        }
+        if (excused) return Standing.Neutral;
+        if (step == IGenerationOracle.Step.Drawn) return Standing.Silent;
+        if (step == IGenerationOracle.Step.Out) return Standing.Declined;
+        return anyRevealed ? Standing.Hidden : Standing.Neutral;
     }
 
     /// @notice A seat that revealed, in a job that has a winner.
@@ -55,10 +52,14 @@ library Standings {
     }
 
     /// @dev Never more than the bond, which is at least 20 shares.
-    function burned(Standing self, uint96 share, uint96 bond) internal pure returns (uint96) {
-        if (self == Standing.Dissenter || self == Standing.Hidden) return bond;
+    function lost(Standing self, uint96 share, uint96 bond) internal pure returns (uint96) {
+        if (isSlashed(self)) return bond;
         if (self == Standing.Declined) return share / 4;
         if (self == Standing.Silent) return share / 2;
         return 0;
+    }
+
+    function isSlashed(Standing self) internal pure returns (bool) {
+        return self == Standing.Dissenter || self == Standing.Hidden;
     }
 }

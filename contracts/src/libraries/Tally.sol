@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IGenerationOracle} from "../interfaces/IGenerationOracle.sol";
-import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {Digests} from "./Digests.sol";
 
 /// @notice Finds the verdict of a committee. Pure, and independent of the order of the digests.
 library Tally {
     /// @dev What is known of each digest once all pairs are compared.
-    struct Standing {
+    struct Rank {
         /// Digests that it accepts, itself included.
         uint256 support;
         /// Its distance from all digests, all lanes together.
@@ -16,48 +14,44 @@ library Tally {
     }
 
     /// @notice "Within tolerance" is not transitive, so the winner is the digest that most digests accept; ties go to the
-    /// smaller total distance, then to the smaller digest. It needs the majority of the committee, whoever revealed.
+    /// smaller total distance, then to the smaller digest. It needs a quorum of the committee, whoever revealed.
+    /// @param accept per lane, as `Digests.lanes` spreads it
     /// @param digests the revealed ones, in any order
-    /// @return accepted whether there is a winner
+    /// @return support digests that the winner accepts, itself included; 0 if no digest has a quorum
     /// @return winner its index in `digests`; the first of equal ones
-    /// @return zones how the winner sees each digest; empty unless accepted
-    function verdict(IModelRegistry.ToleranceProfile memory profile, uint256 committeeSize, bytes32[] memory digests)
+    function winnerOf(uint256 accept, uint256 quorum_, bytes32[] memory digests)
         internal
         pure
-        returns (bool accepted, uint256 winner, IGenerationOracle.Zone[] memory zones)
+        returns (uint256 support, uint256 winner)
     {
-        if (digests.length < quorum(committeeSize)) return (false, 0, zones);
+        if (digests.length < quorum_) return (0, 0);
 
-        Standing[] memory standings = compare(Digests.pack(profile.accept), digests);
+        Rank[] memory ranks = compare(accept, digests);
         for (uint256 i = 1; i < digests.length; ++i) {
-            if (precedes(standings[i], digests[i], standings[winner], digests[winner])) winner = i;
+            if (precedes(ranks[i], digests[i], ranks[winner], digests[winner])) winner = i;
         }
-        if (standings[winner].support < quorum(committeeSize)) return (false, 0, zones);
-
-        zones = new IGenerationOracle.Zone[](digests.length);
-        for (uint256 i; i < digests.length; ++i) {
-            zones[i] = Digests.zone(profile, digests[winner], digests[i]);
-        }
-        return (true, winner, zones);
+        support = ranks[winner].support;
+        if (support < quorum_) return (0, 0);
     }
 
-    function quorum(uint256 committeeSize) internal pure returns (uint256) {
-        return committeeSize / 2 + 1;
+    /// @notice More than half, or more than two thirds, of the committee.
+    function quorum(uint256 committeeSize, bool superMajority) internal pure returns (uint256) {
+        return superMajority ? 2 * committeeSize / 3 + 1 : committeeSize / 2 + 1;
     }
 
     /// @dev Distance is symmetric, so each pair is looked at once.
-    function compare(uint256 accept, bytes32[] memory digests) private pure returns (Standing[] memory standings) {
-        standings = new Standing[](digests.length);
+    function compare(uint256 accept, bytes32[] memory digests) private pure returns (Rank[] memory ranks) {
+        ranks = new Rank[](digests.length);
         for (uint256 i; i < digests.length; ++i) {
-            Standing memory mine = standings[i];
+            Rank memory mine = ranks[i];
             mine.support += 1;
             for (uint256 j; j < i; ++j) {
-                Standing memory its = standings[j];
-                uint256 lanes = Digests.apart(digests[i], digests[j]);
-                uint256 distance = Digests.total(lanes);
+                Rank memory its = ranks[j];
+                uint256 apart = Digests.apart(digests[i], digests[j]);
+                uint256 distance = Digests.total(apart);
                 mine.distance += distance;
                 its.distance += distance;
-                if (!Digests.within(lanes, accept)) continue;
+                if (!Digests.within(apart, accept)) continue;
 
                 mine.support += 1;
                 its.support += 1;
@@ -65,11 +59,7 @@ library Tally {
         }
     }
 
-    function precedes(Standing memory a, bytes32 digestA, Standing memory b, bytes32 digestB)
-        private
-        pure
-        returns (bool)
-    {
+    function precedes(Rank memory a, bytes32 digestA, Rank memory b, bytes32 digestB) private pure returns (bool) {
         if (a.support != b.support) return a.support > b.support;
         if (a.distance != b.distance) return a.distance < b.distance;
         return digestA < digestB;

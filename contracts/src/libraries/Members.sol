@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IGenerationOracle} from "../interfaces/IGenerationOracle.sol";
+
+/// @notice Reads and writes `IGenerationOracle.Member`.
+library Members {
+    uint256 private constant OPERATOR = 96;
+    uint256 private constant POOL = 64;
+    uint256 private constant SEAT = 32;
+    uint256 private constant PLACE = 24;
+
+    function member(address operator_, uint32 pool, uint32 seat_, uint8 place_)
+        internal
+        pure
+        returns (IGenerationOracle.Member)
+    {
+        return IGenerationOracle.Member.wrap(
+            bytes32(
+                (uint256(uint160(operator_)) << OPERATOR) | (uint256(pool) << POOL) | (uint256(seat_) << SEAT)
+                    | (uint256(place_) << PLACE)
+            )
+        );
+    }
+
+    /// @notice Zero for an excused seat.
+    function operator(IGenerationOracle.Member self) internal pure returns (address) {
+        return address(bytes20(IGenerationOracle.Member.unwrap(self)));
+    }
+
+    function isExcused(IGenerationOracle.Member self) internal pure returns (bool) {
+        return operator(self) == address(0);
+    }
+
+    function seat(IGenerationOracle.Member self) internal pure returns (uint32) {
+        return uint32(uint256(IGenerationOracle.Member.unwrap(self)) >> SEAT);
+    }
+
+    function place(IGenerationOracle.Member self) internal pure returns (uint8) {
+        return uint8(uint256(IGenerationOracle.Member.unwrap(self)) >> PLACE);
+    }
+
+    /// @notice The vote slot: pool, seat and place, which is all but the operator.
+    function slot(IGenerationOracle.Member self) internal pure returns (uint256) {
+        return uint96(uint256(IGenerationOracle.Member.unwrap(self)));
+    }
+}
