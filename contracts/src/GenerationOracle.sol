@@ -2,8 +2,6 @@
 pragma solidity 0.8.37;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {VerifierStakes} from "./VerifierStakes.sol";
 import {IGenerationConsumer} from "./interfaces/IGenerationConsumer.sol";
@@ -13,18 +11,17 @@ import {IRandomness} from "./interfaces/IRandomness.sol";
 import {Delegations} from "./libraries/Delegations.sol";
 import {Fees} from "./libraries/Fees.sol";
 import {Members} from "./libraries/Members.sol";
-import {RoundState, Rounds, Stage} from "./libraries/Rounds.sol";
+import {Rounds} from "./libraries/Rounds.sol";
 import {Rulings} from "./libraries/Rulings.sol";
-import {Standing, Standings} from "./libraries/Standings.sol";
+import {Seats} from "./libraries/Seats.sol";
 
 /// @dev Documented in IGenerationOracle.
-contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
+contract GenerationOracle is IGenerationOracle, VerifierStakes {
     using Fees for Job;
     using Members for Member;
     using Rounds for RoundState;
     using Rounds for Round;
     using Rounds for Verdict;
-    using Standings for Standing;
 
     /// @dev Spent by requests and appeals, filled by what goes back and by bounties.
     struct Account {
@@ -71,7 +68,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
         Windows memory windows_,
         uint32 seatAge_,
         uint32 unbonding
-    ) VerifierStakes(models_, seatAge_, unbonding) EIP712("Quorate", "1") {
+    ) VerifierStakes(models_, seatAge_, unbonding) {
         bool open = windows_.draw > 0 && windows_.commit > 0 && windows_.reveal > 0 && windows_.appeal > 0;
         bool reachable = windows_.draw <= randomness_.lifetime() && windows_.commit <= windows_.mostCommit;
         uint256 appealed = windows_.appeal > windows_.mostCommit ? windows_.appeal : windows_.mostCommit;
@@ -106,8 +103,8 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
 
         _usedNonces[signer][word] |= bit;
 
-        bytes32 signed = _hashTypedDataV4(Delegations.hash(delegated));
-        require(SignatureChecker.isValidSignatureNowCalldata(signer, signed, signature), WrongSignature(signer));
+        bool signed = Delegations.isSigned(delegated, signature);
+        require(signed, WrongSignature(signer));
         return _request(signer, delegated.modelId, delegated.spec, delegated.terms, delegated.mostFee);
     }
 
@@ -118,19 +115,19 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
         Terms calldata terms,
         uint256 mostFee
     ) private returns (bytes32 jobId) {
-        IModelRegistry.Model memory model = _modelFor(modelId, spec);
-        _checkTerms(model, spec, terms);
-        Job memory job = _jobOf(requester, modelId, spec, terms, model);
+        IModelRegistry.Offer memory offer = _offerFor(modelId, spec);
+        _checkTerms(offer, terms);
+        Job memory job = _jobOf(requester, modelId, spec, terms, offer);
         require(job.poolSlots >= terms.committeeSize, PoolTooSmall(modelId, job.poolSlots, terms.committeeSize));
 
-        job.nonce = _charge(requester, _feeOf(job), mostFee);
-        jobId = idOf(job);
+        job.nonce = _charge(requester, job.feeOf(), mostFee);
+        jobId = _idOf(job);
 
         emit Requested(jobId, requester, modelId, job, spec);
         _open(jobId, FIRST, requester);
     }
 
-    function _modelFor(bytes32 modelId, ImageSpec calldata spec) private view returns (IModelRegistry.Model memory) {
+    function _offerFor(bytes32 modelId, ImageSpec calldata spec) private view returns (IModelRegistry.Offer memory) {
         IModelRegistry.ImageRequest memory request = IModelRegistry.ImageRequest({
             promptBytes: spec.prompt.length,
             negativePromptBytes: spec.negativePrompt.length,
@@ -139,23 +136,19 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
             steps: spec.steps,
             guidance: spec.guidance
         });
-        return MODELS.modelFor(modelId, request);
+        return MODELS.offerFor(modelId, request);
     }
 
-    function _checkTerms(IModelRegistry.Model memory model, ImageSpec calldata spec, Terms calldata terms)
-        private
-        view
-    {
+    function _checkTerms(IModelRegistry.Offer memory offer, Terms calldata terms) private view {
         uint8 size = terms.committeeSize;
         bool sized = size >= LEAST_COMMITTEE && size <= MOST_COMMITTEE && size % 2 == 1;
         require(sized, WrongCommitteeSize(size));
         require(!terms.superMajority || size >= LEAST_SUPER_MAJORITY, SuperMajorityTooSmall(size));
 
-        Quote memory asked = _quoteOf(model, spec);
-        bool paid = terms.share >= asked.leastShare && terms.share <= asked.mostShare && terms.share > 0;
-        require(paid, ShareOutOfRange(terms.share, asked.leastShare, asked.mostShare));
+        bool paid = terms.share >= offer.leastShare && terms.share <= offer.mostShare && terms.share > 0;
+        require(paid, ShareOutOfRange(terms.share, offer.leastShare, offer.mostShare));
 
-        uint32 least = asked.leastCommitWindow;
+        uint32 least = _max(offer.patience, COMMIT_WINDOW);
         bool timed = terms.commitWindow >= least && terms.commitWindow <= MOST_COMMIT_WINDOW;
         require(timed, CommitWindowOutOfRange(terms.commitWindow, least, MOST_COMMIT_WINDOW));
 
@@ -168,7 +161,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
         bytes32 modelId,
         ImageSpec calldata spec,
         Terms calldata terms,
-        IModelRegistry.Model memory model
+        IModelRegistry.Offer memory offer
     ) private view returns (Job memory job) {
         PoolView memory pool = poolOf(modelId);
         job.requester = requester;
@@ -176,14 +169,16 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
         job.specHash = keccak256(abi.encode(IModelRegistry.Kind.Image, spec));
         job.specSeed = spec.seed;
         job.terms = terms;
-        job.bond = model.seatStake / PLACES;
-        (job.accept, job.reject) = (model.accept, model.reject);
-        (job.modelOwner, job.royalty) = (model.owner, model.royalty);
+        (job.bond, job.accept, job.reject) = (offer.bond, offer.accept, offer.reject);
+        (job.modelOwner, job.royalty) = (offer.owner, offer.royalty);
         job.requestedAt = uint40(block.timestamp);
         (job.poolSlots, job.poolSeats) = (pool.slots, pool.old);
-        uint32 patience = Fees.patience(model, Fees.workOf(spec));
-        job.appealWindow = patience > APPEAL_WINDOW ? patience : APPEAL_WINDOW;
+        job.appealWindow = _max(offer.patience, APPEAL_WINDOW);
         job.gasPrice = uint64(2 * block.basefee);
+    }
+
+    function _max(uint32 a, uint32 b) private pure returns (uint32) {
+        return a > b ? a : b;
     }
 
     /// @dev Takes a fee out of an account, to which what was sent is added first.
@@ -264,7 +259,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
     ) private view returns (Round memory round) {
         bytes32 random = RANDOMNESS.randomness(uint64(uint136(state.hash)), proof);
         (round.number, round.drawer) = (number, drawer);
-        round.drawSeed = keccak256(abi.encode(random, jobId, number));
+        round.drawSeed = Rounds.drawSeed(random, jobId, number);
         uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
         round.members = _membersOf(job.modelId, round.drawSeed, job.poolSlots, job.requestedAt, size);
     }
@@ -349,13 +344,16 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
         bytes32 jobId = idOf(job);
         uint8 number = _expect(jobId, job, Phase.Settle);
         RoundState memory state = _rounds[jobId][number];
-        Rulings.Ballot memory ballot = _ballotOf(jobId, job, number, state, round);
-        Verdict memory verdict = Rulings.verdictOf(ballot, job, number);
+        Rulings.Ballot memory ballot = _ballotOf(jobId, state, round);
+        (bytes32 digest, uint256 supporters, Rulings.Bill memory bill) =
+            Rulings.decide(Rulings.rulesOf(job, number), ballot);
+        Verdict memory verdict = _verdict(job, number, digest, supporters);
 
         _close(jobId, number, state, verdict);
 
         emit Settled(jobId, verdict);
-        _payOut(jobId, job, round, number, ballot, verdict, false);
+        _payOut(jobId, job, round, number, ballot.members, bill, verdict.outcome);
+        _burn(bill.totalLost);
     }
 
     /// @inheritdoc IGenerationOracle
@@ -364,15 +362,17 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
         uint8 number = round.number;
         require(isFinal(jobId, verdict), WrongVerdict(jobId));
         RoundState memory state = _rounds[jobId][number];
-        bool turn = state.stage < Stage.Settled && _rounds[jobId][number + 1].stage == Stage.Settled;
-        require(turn, WrongPhase(Phase.Settle));
-        Rulings.Ballot memory ballot = _ballotOf(jobId, job, number, state, round);
-        Verdict memory own = Rulings.verdictOf(ballot, job, number);
-        bool kept = Rulings.same(job, own, verdict);
+        bool open = state.stage == Stage.Opened || state.stage == Stage.Drawn;
+        require(open && _rounds[jobId][number + 1].stage == Stage.Settled, WrongPhase(Phase.Settle));
+        Rulings.Ballot memory ballot = _ballotOf(jobId, state, round);
+        (bool changed, Rulings.Bill memory bill) = Rulings.review(
+            Rulings.rulesOf(job, number), ballot, verdict.outcome == Outcome.Accepted, verdict.digest
+        );
 
         _close(jobId, number, state, verdict);
 
-        _payOut(jobId, job, round, number, ballot, kept ? own : verdict, !kept);
+        _payOut(jobId, job, round, number, ballot.members, bill, verdict.outcome);
+        _burn(changed ? bill.totalLost - _reward(jobId, number + 1, bill.slashed) : bill.totalLost);
     }
 
     /// @inheritdoc IGenerationOracle
@@ -387,7 +387,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
         _rounds[jobId][FIRST] = state;
 
         emit Settled(jobId, verdict);
-        _credit(job.requester, _feeOf(job));
+        _credit(job.requester, job.feeOf());
     }
 
     function _close(bytes32 jobId, uint8 number, RoundState memory state, Verdict memory verdict) private {
@@ -395,53 +395,45 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
         _rounds[jobId][number] = state;
     }
 
-    /// @dev Pays a round out of its own escrow, and slashes.
-    /// @param changed whether the round's verdict was overturned by the appeal against it
+    function _verdict(Job calldata job, uint8 number, bytes32 digest, uint256 supporters)
+        private
+        pure
+        returns (Verdict memory)
+    {
+        return Verdict({
+            outcome: supporters > 0 ? Outcome.Accepted : Outcome.Unresolved,
+            digest: digest,
+            round: number,
+            supporters: uint8(supporters),
+            safeValue: Rulings.safeValue(job)
+        });
+    }
+
+    /// @dev Pays a round out of its own escrow.
     function _payOut(
         bytes32 jobId,
         Job calldata job,
         Round calldata round,
         uint8 number,
-        Rulings.Ballot memory ballot,
-        Verdict memory judge,
-        bool changed
+        Member[] memory members,
+        Rulings.Bill memory bill,
+        Outcome outcome
     ) private {
-        (uint256 earned, uint256 lost, uint256 slashed) = _payMembers(jobId, job, number, ballot, judge);
-        uint256 royalty = number == FIRST && judge.outcome == Outcome.Accepted ? job.royaltyOn(earned) : 0;
-        bool drawn = ballot.members.length > 0;
-        uint256 drawBounty = drawn ? job.drawBounty(ballot.size) : 0;
-        uint256 settleBounty = job.settleBounty(ballot.size);
-        uint256 rest = job.escrowOf(number, ballot.size) - earned - royalty - drawBounty - settleBounty;
+        for (uint256 i; i < members.length; ++i) {
+            _release(job.modelId, members[i], job.bond, bill.earned[i], bill.lost[i], bill.evicted[i]);
+        }
+        emit RoundSettled(jobId, number, bill.earned, bill.lost);
 
+        uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
+        uint256 royalty = number == FIRST && outcome == Outcome.Accepted ? job.royaltyOn(bill.totalEarned) : 0;
+        uint256 drawBounty = members.length > 0 ? job.drawBounty(size) : 0;
+        uint256 settleBounty = job.settleBounty(size);
+        uint256 rest = job.escrowOf(number, size) - bill.totalEarned - royalty - drawBounty - settleBounty;
         _credit(job.modelOwner, royalty);
         _credit(round.drawer, drawBounty);
         _credit(msg.sender, settleBounty);
-        _credit(_payerOf(jobId, job, number), rest);
+        _credit(number == FIRST ? job.requester : _appeals[jobId][number].appellant, rest);
         if (number > FIRST) _appeals[jobId][number].paid -= uint96(rest);
-        if (changed) lost -= _reward(jobId, number + 1, slashed);
-        if (lost > 0) Address.sendValue(BURNED, lost);
-    }
-
-    function _payMembers(
-        bytes32 jobId,
-        Job calldata job,
-        uint8 number,
-        Rulings.Ballot memory ballot,
-        Verdict memory judge
-    ) private returns (uint256 totalEarned, uint256 totalLost, uint256 slashed) {
-        Standing[] memory standings = Rulings.standings(ballot, job, judge);
-        uint96[] memory earned = new uint96[](standings.length);
-        uint96[] memory lost = new uint96[](standings.length);
-        for (uint256 i; i < standings.length; ++i) {
-            Standing standing = standings[i];
-            earned[i] = standing.earned(job.terms.share);
-            lost[i] = standing.lost(job.terms.share, job.bond);
-            totalEarned += earned[i];
-            totalLost += lost[i];
-            if (standing.isSlashed()) slashed += lost[i];
-            _release(job.modelId, ballot.members[i], job.bond, earned[i], lost[i], standing == Standing.Silent);
-        }
-        emit RoundSettled(jobId, number, earned, lost);
     }
 
     /// @dev Half again of what the appellant paid, from at most 30 % of the slashes of the round that it challenged.
@@ -453,8 +445,8 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
         emit AppealRewarded(jobId, number, challenge.appellant, reward);
     }
 
-    function _payerOf(bytes32 jobId, Job calldata job, uint8 number) private view returns (address) {
-        return number == FIRST ? job.requester : _appeals[jobId][number].appellant;
+    function _burn(uint256 amount) private {
+        if (amount > 0) Address.sendValue(BURNED, amount);
     }
 
     function _credit(address account, uint256 amount) private {
@@ -513,46 +505,28 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
     // -------------------------------------------------------------------------------------------------------- the views
 
     /// @inheritdoc IGenerationOracle
-    function idOf(Job memory job) public view returns (bytes32) {
+    function idOf(Job calldata job) public view returns (bytes32) {
+        return keccak256(abi.encode(block.chainid, address(this), job));
+    }
+
+    function _idOf(Job memory job) private view returns (bytes32) {
         return keccak256(abi.encode(block.chainid, address(this), job));
     }
 
     /// @inheritdoc IGenerationOracle
-    function roundOf(Job calldata job) external view returns (RoundView memory round) {
-        (RoundState memory state, uint8 number) = _latest(idOf(job));
-        round.phase = state.phase(REVEAL_WINDOW, job.appealWindow, number);
-        round.latest = number;
-        if (state.stage == Stage.Opened) round.randomnessId = uint64(uint136(state.hash));
-        if (round.phase == Phase.Requested && RANDOMNESS.isKnown(round.randomnessId)) round.phase = Phase.Draw;
-        if (round.phase <= Phase.Commit) round.deadline = state.clock;
-        if (round.phase == Phase.Reveal) round.deadline = state.clock + REVEAL_WINDOW;
-        if (round.phase == Phase.Appeal) round.deadline = uint40(state.closedAt(REVEAL_WINDOW)) + job.appealWindow;
+    function stateOf(bytes32 jobId, uint8 number) external view returns (RoundState memory) {
+        return _rounds[jobId][number];
     }
 
     /// @inheritdoc IGenerationOracle
-    function stepsOf(bytes32 jobId, Round calldata round) external view returns (Step[] memory steps) {
-        RoundState memory state = _rounds[jobId][round.number];
-        if (state.stage != Stage.Drawn) return steps;
-        _checkRound(jobId, state, round);
-        steps = new Step[](round.members.length);
-        for (uint256 i; i < steps.length; ++i) {
-            steps[i] = state.stepOf(i);
-        }
+    function voteOf(uint256 slot) external view returns (bytes32) {
+        return _votes[slot];
     }
 
     /// @inheritdoc IGenerationOracle
-    function drawOf(Job calldata job, bytes calldata proof, address drawer) external view returns (Round memory) {
-        bytes32 jobId = idOf(job);
-        (RoundState memory state, uint8 number) = _latest(jobId);
-        require(state.stage == Stage.Opened, WrongPhase(Phase.Draw));
-        return _roundOf(jobId, job, number, state, proof, drawer);
-    }
-
-    /// @inheritdoc IGenerationOracle
-    function verdictOf(Job calldata job, Round calldata round) external view returns (Verdict memory) {
-        bytes32 jobId = idOf(job);
-        RoundState memory state = _drawn(jobId, round);
-        return Rulings.verdictOf(_ballotOf(jobId, job, round.number, state, round), job, round.number);
+    function appealOf(bytes32 jobId, uint8 number) external view returns (address appellant, uint96 paid) {
+        Appeal memory challenge = _appeals[jobId][number];
+        return (challenge.appellant, challenge.paid);
     }
 
     /// @inheritdoc IGenerationOracle
@@ -562,39 +536,12 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
     }
 
     /// @inheritdoc IGenerationOracle
-    function noiseSeed(Job calldata job, bytes32 firstDrawSeed) external pure returns (bytes32) {
-        return job.terms.fixedSeed ? job.specSeed : keccak256(abi.encode(job.specSeed, firstDrawSeed));
-    }
-
-    /// @inheritdoc IGenerationOracle
     function commitmentOf(bytes32 jobId, uint8 number, uint32 seat, Opening calldata opening)
         public
         view
         returns (bytes32)
     {
         return keccak256(abi.encode(block.chainid, address(this), jobId, number, seat, opening));
-    }
-
-    /// @inheritdoc IGenerationOracle
-    function quote(bytes32 modelId, ImageSpec calldata spec, Terms calldata terms)
-        external
-        view
-        returns (Quote memory asked)
-    {
-        IModelRegistry.Model memory model = _modelFor(modelId, spec);
-        asked = _quoteOf(model, spec);
-        asked.fee = _feeOf(_jobOf(msg.sender, modelId, spec, terms, model));
-    }
-
-    /// @inheritdoc IGenerationOracle
-    function appealFee(Job calldata job) external view returns (uint256) {
-        (, uint8 number) = _latest(idOf(job));
-        return job.escrowOf(number + 1, Rulings.sizeOf(job.terms.committeeSize, number + 1));
-    }
-
-    /// @inheritdoc IGenerationOracle
-    function safeValueOf(Job calldata job) external pure returns (uint256) {
-        return Rulings.safeValue(job);
     }
 
     /// @inheritdoc IGenerationOracle
@@ -630,30 +577,12 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes, EIP712 {
 
     // ----------------------------------------------------------------------------------------------------------- inside
 
-    function _quoteOf(IModelRegistry.Model memory model, ImageSpec calldata spec)
+    /// @dev The votes of a round, none if it was never drawn.
+    function _ballotOf(bytes32 jobId, RoundState memory state, Round calldata round)
         private
         view
-        returns (Quote memory asked)
+        returns (Rulings.Ballot memory ballot)
     {
-        uint256 work = Fees.workOf(spec);
-        (asked.leastShare, asked.mostShare) = (Fees.leastShare(model, work), Fees.mostShare(model));
-        uint32 patience = Fees.patience(model, work);
-        asked.leastCommitWindow = patience > COMMIT_WINDOW ? patience : COMMIT_WINDOW;
-    }
-
-    function _feeOf(Job memory job) private pure returns (uint256) {
-        return job.escrowOf(FIRST, job.terms.committeeSize) + job.deliverBounty();
-    }
-
-    /// @dev The votes of a round, none if it was never drawn.
-    function _ballotOf(
-        bytes32 jobId,
-        Job calldata job,
-        uint8 number,
-        RoundState memory state,
-        Round calldata round
-    ) private view returns (Rulings.Ballot memory ballot) {
-        ballot.size = Rulings.sizeOf(job.terms.committeeSize, number);
         if (state.stage == Stage.Opened) return ballot;
 
         _checkRound(jobId, state, round);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 
 /// @dev Documented in IModelRegistry.
@@ -14,6 +15,11 @@ contract ModelRegistry is IModelRegistry {
     uint8 private constant MOST_REJECT = 24;
     uint96 private constant LEAST_SEAT_STAKE = 160;
     uint16 private constant MOST_ROYALTY = 2000;
+    uint96 private constant BONDS_PER_SEAT = 8;
+    uint96 private constant SHARES_PER_SEAT = 160;
+    uint256 private constant MILLION = 1e6;
+    /// @dev Of a commitment and its opening, with some to spare.
+    uint256 private constant VOTE_GAS = 110_000;
 
     mapping(bytes32 modelId => Model) private _models;
     bytes32[] private _ids;
@@ -47,15 +53,27 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
-    function modelFor(bytes32 modelId, ImageRequest calldata request) external view returns (Model memory model) {
-        model = _known(modelId);
+    function offerFor(bytes32 modelId, ImageRequest calldata request) external view returns (Offer memory offer) {
+        Model storage model = _known(modelId);
+        _checkImage(model, request);
 
+        uint256 work = uint256(request.steps) * request.width * request.height;
+        uint256 least = Math.ceilDiv(work * model.price, MILLION) + 3 * VOTE_GAS * block.basefee;
+        uint256 patience = Math.ceilDiv(4 * work * model.time, 1000 * MILLION);
+        uint96 stake = model.seatStake;
+        (offer.bond, offer.mostShare) = (stake / BONDS_PER_SEAT, stake / SHARES_PER_SEAT);
+        (offer.accept, offer.reject) = (model.accept, model.reject);
+        (offer.owner, offer.royalty) = (model.owner, model.royalty);
+        offer.leastShare = uint96(Math.min(least, type(uint96).max));
+        offer.patience = uint32(Math.min(patience, type(uint32).max));
+    }
+
+    function _checkImage(Model storage model, ImageRequest calldata request) private view {
         _checkPrompt(request.promptBytes);
         _checkPrompt(request.negativePromptBytes);
-        bool fits = _isSide(request.width, model) && _isSide(request.height, model);
-        require(
-            fits, SizeOutOfBounds(request.width, request.height, model.minSide, model.maxSide, model.sideStep)
-        );
+        (uint16 least, uint16 most, uint8 step) = (model.minSide, model.maxSide, model.sideStep);
+        bool fits = _isSide(request.width, least, most, step) && _isSide(request.height, least, most, step);
+        require(fits, SizeOutOfBounds(request.width, request.height, least, most, step));
         bool counted = request.steps > 0 && request.steps <= model.maxSteps;
         require(counted, StepsOutOfBounds(request.steps, model.maxSteps));
         require(request.guidance <= model.maxGuidance, GuidanceOutOfBounds(request.guidance, model.maxGuidance));
@@ -104,7 +122,7 @@ contract ModelRegistry is IModelRegistry {
         require(length <= MOST_PROMPT_BYTES, PromptTooLong(length, MOST_PROMPT_BYTES));
     }
 
-    function _isSide(uint32 side, Model memory model) private pure returns (bool) {
-        return side >= model.minSide && side <= model.maxSide && side % model.sideStep == 0;
+    function _isSide(uint32 side, uint16 least, uint16 most, uint8 step) private pure returns (bool) {
+        return side >= least && side <= most && side % step == 0;
     }
 }

@@ -3,26 +3,41 @@ pragma solidity 0.8.37;
 
 import {Test} from "forge-std/Test.sol";
 import {IGenerationOracle} from "../src/interfaces/IGenerationOracle.sol";
+import {IGenerationLens} from "../src/interfaces/IGenerationLens.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
+import {IRandomness} from "../src/interfaces/IRandomness.sol";
 import {IVerifierStakes} from "../src/interfaces/IVerifierStakes.sol";
+import {Members} from "../src/libraries/Members.sol";
+import {Vm} from "forge-std/Vm.sol";
 import {HeaderFixtures} from "./HeaderFixtures.t.sol";
 
 /// @notice The deployed protocol with one model and five seats that are old enough, and the moves of its players.
 abstract contract Protocol is Test {
+    using Members for IGenerationOracle.Member;
+
     uint96 internal constant SEAT_STAKE = 1.6 ether;
     uint96 internal constant BOND = SEAT_STAKE / 8;
     uint96 internal constant SHARE = SEAT_STAKE / 160;
     uint8 internal constant ACCEPT = 10;
     uint8 internal constant REJECT = 20;
     uint32 internal constant SEAT_AGE = 5;
-    uint32 internal constant UNBONDING = 900;
+    uint32 internal constant UNBONDING = 1 hours;
+    uint32 internal constant COMMIT_WINDOW = 120;
+    uint32 internal constant REVEAL_WINDOW = 60;
+    uint32 internal constant APPEAL_WINDOW = 8;
+    uint64 internal constant BASE_FEE = 1 gwei;
     address internal constant BURNED = 0x000000000000000000000000000000000000dEaD;
     bytes32 internal constant DIGEST = keccak256("a picture");
 
     IModelRegistry internal models;
+    IRandomness internal randomness;
     IVerifierStakes internal stakes;
     IGenerationOracle internal oracle;
+    IGenerationLens internal lens;
     bytes32 internal modelId;
+    /// @dev By job id: its `Job`, and the latest `Round` drawn, ABI-encoded, from the events.
+    mapping(bytes32 jobId => bytes) private _jobs;
+    mapping(bytes32 jobId => bytes) private _rounds;
 
     address internal modelOwner = makeAddr("model owner");
     address internal requester = makeAddr("requester");
@@ -33,52 +48,52 @@ abstract contract Protocol is Test {
         vm.roll(20_000_000);
         vm.deal(requester, 1000 ether);
 
+        vm.fee(BASE_FEE);
         models = IModelRegistry(deployCode("ModelRegistry.sol:ModelRegistry"));
-        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
-        stakes = deployStakes(next, SEAT_AGE);
-        oracle = deployOracle(devnet(), 1);
+        randomness = IRandomness(deployCode("RandaoRandomness.sol:RandaoRandomness", abi.encode(uint32(2), uint32(1))));
+        oracle = deployOracle(devnet(), SEAT_AGE, UNBONDING);
+        stakes = IVerifierStakes(address(oracle));
+        lens = IGenerationLens(deployCode("GenerationLens.sol:GenerationLens", abi.encode(oracle)));
         vm.prank(modelOwner);
         modelId = models.register(emoji(), "emoji-64");
         enrol(5);
-        pass(SEAT_AGE);
+        pass(2 * SEAT_AGE);
     }
 
     /// @dev By name, so that no test has to be compiled with the contracts.
-    function deployStakes(address oracle_, uint32 seatAge) internal returns (IVerifierStakes) {
-        bytes memory arguments = abi.encode(oracle_, models, seatAge, UNBONDING);
-        return IVerifierStakes(deployCode("VerifierStakes.sol:VerifierStakes", arguments));
-    }
-
-    function deployOracle(IGenerationOracle.Windows memory windows, uint32 secondsPerBlock)
+    function deployOracle(IGenerationOracle.Windows memory windows, uint32 seatAge, uint32 unbonding)
         internal
         returns (IGenerationOracle)
     {
-        bytes memory arguments = abi.encode(stakes, models, windows, secondsPerBlock);
+        bytes memory arguments = abi.encode(models, randomness, windows, seatAge, unbonding);
         return IGenerationOracle(deployCode("GenerationOracle.sol:GenerationOracle", arguments));
     }
 
     // ------------------------------------------------------------------------------------------------------------ terms
 
     function devnet() internal pure returns (IGenerationOracle.Windows memory) {
-        return IGenerationOracle.Windows({seedDelay: 2, drawWindow: 240, commitWindow: 120, revealWindow: 60});
-    }
-
-    function profile() internal pure returns (IModelRegistry.ToleranceProfile memory) {
-        return IModelRegistry.ToleranceProfile({
-            accept: [ACCEPT, ACCEPT, ACCEPT, ACCEPT], reject: [REJECT, REJECT, REJECT, REJECT], evidence: 0
+        return IGenerationOracle.Windows({
+            draw: 60, commit: COMMIT_WINDOW, mostCommit: 300, reveal: REVEAL_WINDOW, appeal: APPEAL_WINDOW
         });
     }
 
     function emoji() internal view returns (IModelRegistry.Model memory) {
         return IModelRegistry.Model({
             manifestHash: keccak256("manifest"),
-            kind: IModelRegistry.Kind.Image,
-            profile: profile(),
-            bounds: IModelRegistry.ImageBounds({
-                minSide: 64, maxSide: 128, sideStep: 8, maxSteps: 100, maxGuidance: 20_000
-            }),
+            evidence: 0,
+            owner: modelOwner,
             seatStake: SEAT_STAKE,
-            owner: modelOwner
+            kind: IModelRegistry.Kind.Image,
+            accept: bytes4(0x01010101 * uint32(ACCEPT)),
+            reject: bytes4(0x01010101 * uint32(REJECT)),
+            price: 1 gwei,
+            time: 10_000,
+            royalty: 0,
+            minSide: 64,
+            maxSide: 128,
+            sideStep: 8,
+            maxSteps: 100,
+            maxGuidance: 20_000
         });
     }
 
@@ -96,7 +111,15 @@ abstract contract Protocol is Test {
     }
 
     function terms(uint8 committeeSize) internal pure returns (IGenerationOracle.Terms memory) {
-        return IGenerationOracle.Terms({committeeSize: committeeSize, fixedSeed: false, share: SHARE});
+        return IGenerationOracle.Terms({
+            committeeSize: committeeSize,
+            superMajority: false,
+            fixedSeed: false,
+            share: SHARE,
+            commitWindow: COMMIT_WINDOW,
+            consumer: address(0),
+            consumerGas: 0
+        });
     }
 
     // ------------------------------------------------------------------------------------------------------- the owners
@@ -111,7 +134,7 @@ abstract contract Protocol is Test {
     }
 
     function enrol(uint256 count) internal {
-        uint256 first = stakes.slotCount(modelId);
+        uint256 first = stakes.poolOf(modelId).slots;
         for (uint256 seat = first; seat < first + count; ++seat) {
             address operator = operatorOf(seat);
             hoax(ownerOf(seat), SEAT_STAKE);
@@ -134,22 +157,57 @@ abstract contract Protocol is Test {
         return request(terms(committeeSize));
     }
 
-    function request(IGenerationOracle.Terms memory of_) internal returns (bytes32) {
+    function request(IGenerationOracle.Terms memory of_) internal returns (bytes32 jobId) {
+        uint256 fee = lens.quote(modelId, spec(), of_).fee;
+        vm.recordLogs();
         vm.prank(requester);
-        return oracle.requestImage{value: uint256(of_.committeeSize) * of_.share}(modelId, spec(), of_);
+        jobId = oracle.requestImage{value: fee}(modelId, spec(), of_);
+        remember();
     }
 
-    /// @notice Mines the job's seed block with a header of its own.
+    /// @notice Takes note of the jobs and rounds in the events since `vm.recordLogs`.
+    function remember() internal {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i; i < logs.length; ++i) {
+            if (logs[i].topics[0] == IGenerationOracle.Requested.selector) {
+                (IGenerationOracle.Job memory job,) =
+                    abi.decode(logs[i].data, (IGenerationOracle.Job, IGenerationOracle.ImageSpec));
+                _jobs[logs[i].topics[1]] = abi.encode(job);
+            }
+            if (logs[i].topics[0] == IGenerationOracle.Drawn.selector) {
+                (IGenerationOracle.Round memory round,) = abi.decode(logs[i].data, (IGenerationOracle.Round, uint40));
+                _rounds[logs[i].topics[1]] = abi.encode(round);
+            }
+        }
+    }
+
+    function jobOf(bytes32 jobId) internal view returns (IGenerationOracle.Job memory) {
+        return abi.decode(_jobs[jobId], (IGenerationOracle.Job));
+    }
+
+    /// @notice The latest drawn.
+    function roundOf(bytes32 jobId) internal view returns (IGenerationOracle.Round memory) {
+        return abi.decode(_rounds[jobId], (IGenerationOracle.Round));
+    }
+
+    /// @notice Mines the block that the job's latest round waits for, with a header of its own.
     function seed(bytes32 jobId) internal returns (bytes memory header) {
-        uint256 seedBlock = oracle.job(jobId).seedBlock;
-        header = HeaderFixtures.encode(seedBlock, keccak256(abi.encode("randao", jobId)));
+        uint256 seedBlock = lens.roundOf(jobOf(jobId)).randomnessId;
+        header = HeaderFixtures.encode(seedBlock, keccak256(abi.encode("randao", jobId, seedBlock)));
         if (vm.getBlockNumber() <= seedBlock) pass(seedBlock + 1 - vm.getBlockNumber());
         vm.setBlockhash(seedBlock, keccak256(header));
     }
 
+    function draw(bytes32 jobId) internal {
+        bytes memory header = seed(jobId);
+        vm.recordLogs();
+        oracle.draw(jobOf(jobId), header);
+        remember();
+    }
+
     function requestAndDraw(uint8 committeeSize) internal returns (bytes32 jobId) {
         jobId = request(committeeSize);
-        oracle.draw(jobId, seed(jobId));
+        draw(jobId);
     }
 
     function contentHashOf(uint256 member) internal pure returns (bytes32) {
@@ -160,26 +218,37 @@ abstract contract Protocol is Test {
         return keccak256(abi.encode("salt", jobId, member));
     }
 
+    function openingOf(bytes32 jobId, uint256 member, bytes32 digest)
+        internal
+        pure
+        returns (IGenerationOracle.Opening memory)
+    {
+        return IGenerationOracle.Opening({
+            digest: digest, contentHash: contentHashOf(member), salt: saltOf(jobId, member)
+        });
+    }
+
     function commitment(bytes32 jobId, uint256 member, bytes32 digest) internal view returns (bytes32) {
-        uint32 seat = oracle.votes(jobId)[member].seat;
-        return oracle.commitmentOf(jobId, 1, seat, digest, contentHashOf(member), saltOf(jobId, member));
+        IGenerationOracle.Round memory round = roundOf(jobId);
+        uint32 seat = round.members[member].seat();
+        return oracle.commitmentOf(jobId, round.number, seat, openingOf(jobId, member, digest));
     }
 
     function commit(bytes32 jobId, uint256 member, bytes32 digest) internal {
         bytes32 hash = commitment(jobId, member, digest);
-        bytes32 drawSeed = oracle.job(jobId).drawSeed;
-        vm.prank(oracle.votes(jobId)[member].operator);
-        oracle.commit(jobId, member, drawSeed, hash);
+        IGenerationOracle.Round memory round = roundOf(jobId);
+        vm.prank(round.members[member].operator());
+        oracle.commit(jobId, round, member, hash);
     }
 
     function decline(bytes32 jobId, uint256 member) internal {
-        vm.prank(oracle.votes(jobId)[member].operator);
-        oracle.decline(jobId, member);
+        IGenerationOracle.Round memory round = roundOf(jobId);
+        vm.prank(round.members[member].operator());
+        oracle.decline(jobId, round, member);
     }
 
     function reveal(bytes32 jobId, uint256 member, bytes32 digest) internal {
-        vm.prank(oracle.votes(jobId)[member].operator);
-        oracle.reveal(jobId, member, digest, contentHashOf(member), saltOf(jobId, member));
+        oracle.reveal(jobId, roundOf(jobId), member, openingOf(jobId, member, digest));
     }
 
     function commitAll(bytes32 jobId, bytes32[] memory digests) internal {
@@ -197,32 +266,47 @@ abstract contract Protocol is Test {
     /// @notice A job in which every member reveals the digest given for it, up to the settlement.
     function decided(bytes32[] memory digests) internal returns (bytes32 jobId) {
         jobId = requestAndDraw(uint8(digests.length));
+        vote(jobId, digests);
+        closeAppeals(jobId);
+    }
+
+    function vote(bytes32 jobId, bytes32[] memory digests) internal {
         commitAll(jobId, digests);
         revealAll(jobId, digests);
+    }
+
+    function settle(bytes32 jobId) internal {
+        oracle.settle(jobOf(jobId), roundOf(jobId));
     }
 
     // ------------------------------------------------------------------------------------------------------- the clocks
 
     function closeCommits(bytes32 jobId) internal {
-        vm.warp(oracle.job(jobId).commitDeadline);
+        vm.warp(lens.roundOf(jobOf(jobId)).deadline);
+        assertPhase(jobId, IGenerationOracle.Phase.Reveal);
     }
 
-    function closeReveals(bytes32 jobId) internal {
-        vm.warp(oracle.job(jobId).revealDeadline);
+    /// @dev Of whichever phase it is in.
+    function closePhase(bytes32 jobId) internal {
+        vm.warp(lens.roundOf(jobOf(jobId)).deadline);
+    }
+
+    function closeAppeals(bytes32 jobId) internal {
+        while (lens.roundOf(jobOf(jobId)).phase != IGenerationOracle.Phase.Settle) {
+            closePhase(jobId);
+        }
+    }
+
+    function phaseOf(bytes32 jobId) internal view returns (IGenerationOracle.Phase) {
+        return lens.roundOf(jobOf(jobId)).phase;
     }
 
     function assertPhase(bytes32 jobId, IGenerationOracle.Phase expected) internal view {
-        assertEq(uint8(oracle.job(jobId).phase), uint8(expected));
+        assertEq(uint8(phaseOf(jobId)), uint8(expected));
     }
 
-    function assertOutcome(bytes32 jobId, IGenerationOracle.Outcome expected) internal view {
-        assertEq(uint8(oracle.job(jobId).outcome), uint8(expected));
-    }
-
-    function expectWrongPhase(bytes32 jobId, IGenerationOracle.Phase expected, IGenerationOracle.Phase actual)
-        internal
-    {
-        vm.expectRevert(abi.encodeWithSelector(IGenerationOracle.WrongPhase.selector, jobId, expected, actual));
+    function expectWrongPhase(IGenerationOracle.Phase expected) internal {
+        vm.expectRevert(abi.encodeWithSelector(IGenerationOracle.WrongPhase.selector, expected));
     }
 
     // ------------------------------------------------------------------------------------------------------ the digests

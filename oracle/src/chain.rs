@@ -4,6 +4,8 @@
 
 mod error;
 mod header;
+mod history;
+mod ids;
 mod jobs;
 mod models;
 mod revert;
@@ -26,7 +28,9 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     error::{ChainError, DeploymentError},
     header::{HeaderError, seed_header},
-    jobs::{History, IdPrefix, JobLookupError, MalformedId, Request, Reveal, SettledVerdict},
+    history::{DrawnRound, History, Reveal, RoundHistory, Settlement, Vote},
+    ids::{IdPrefix, MalformedId},
+    jobs::{JobLookupError, Request},
     models::{ModelLookupError, ModelRef, RegisteredModel},
     revert::{Revert, phase_words},
     send::Account,
@@ -58,10 +62,10 @@ pub struct Deployment {
     pub chain_id: ChainId,
     /// `GenerationOracle`.
     pub generation_oracle: Address,
-    /// `VerifierStakes`.
-    pub verifier_stakes: Address,
     /// `ModelRegistry`.
     pub model_registry: Address,
+    /// The source that draws get their seeds from: `RandaoRandomness`.
+    pub randomness: Address,
     /// The block of the deployment: no event is older.
     pub block: u64,
 }
@@ -81,8 +85,8 @@ impl Deployment {
     pub fn contracts(&self) -> [(&'static str, Address); 3] {
         [
             ("GenerationOracle", self.generation_oracle),
-            ("VerifierStakes", self.verifier_stakes),
             ("ModelRegistry", self.model_registry),
+            ("RandaoRandomness", self.randomness),
         ]
     }
 }
@@ -106,6 +110,8 @@ pub struct Chain {
     pub provider: DynProvider,
     /// Where the contracts are.
     pub deployment: Deployment,
+    /// Fixed for the deployment.
+    pub windows: IGenerationOracle::Windows,
     rpc_url: Url,
 }
 
@@ -124,11 +130,24 @@ pub async fn connect(args: &ChainArgs) -> Result<Chain, ChainError> {
             return Err(ChainError::NoContract { name, address, chain_id, path });
         }
     }
-    let chain = Chain { provider, deployment, rpc_url: args.rpc_url.clone() };
-    match chain.belongs_together().await? {
-        true => Ok(chain),
-        false => Err(ChainError::MixedDeployment(path)),
+    match windows(&provider, &deployment).await? {
+        Some(windows) => Ok(Chain { provider, deployment, windows, rpc_url: args.rpc_url.clone() }),
+        None => Err(ChainError::MixedDeployment(path)),
     }
+}
+
+/// None if the contracts do not belong together.
+async fn windows(
+    provider: &DynProvider,
+    deployment: &Deployment,
+) -> Result<Option<IGenerationOracle::Windows>, ChainError> {
+    let oracle = IGenerationOracle::new(deployment.generation_oracle, provider.clone());
+    // A contract of another kind reverts here.
+    let is_oracle = oracle.models().call().await.is_ok_and(|models| models == deployment.model_registry);
+    if !is_oracle || oracle.randomness().call().await? != deployment.randomness {
+        return Ok(None);
+    }
+    Ok(Some(oracle.windows().call().await?))
 }
 
 impl Chain {
@@ -138,10 +157,10 @@ impl Chain {
         IGenerationOracle::new(self.deployment.generation_oracle, self.provider.clone())
     }
 
-    /// `VerifierStakes`.
+    /// The seats, which are the oracle's.
     #[must_use]
     pub fn stakes(&self) -> IVerifierStakes::IVerifierStakesInstance<DynProvider> {
-        IVerifierStakes::new(self.deployment.verifier_stakes, self.provider.clone())
+        IVerifierStakes::new(self.deployment.generation_oracle, self.provider.clone())
     }
 
     /// `ModelRegistry`.
@@ -150,18 +169,22 @@ impl Chain {
         IModelRegistry::new(self.deployment.model_registry, self.provider.clone())
     }
 
-    async fn belongs_together(&self) -> Result<bool, ChainError> {
-        let (stakes, models) = (self.deployment.verifier_stakes, self.deployment.model_registry);
-        let oracle = self.oracle();
-        // A contract of another kind reverts here.
-        let is_oracle = oracle.stakes().call().await.is_ok_and(|address| address == stakes);
-        Ok(is_oracle && oracle.models().call().await? == models)
-    }
-
     /// Number and time of the newest block: the clock that the contracts go by.
     pub async fn now(&self) -> Result<ChainTime, ChainError> {
         let block = self.provider.get_block_by_number(Default::default()).await?.ok_or(ChainError::NoBlock)?;
         Ok(ChainTime { block: block.header.number, time: block.header.timestamp })
+    }
+
+    /// What the newest block burned for a unit of gas, in wei.
+    pub async fn base_fee(&self) -> Result<u64, ChainError> {
+        let block = self.provider.get_block_by_number(Default::default()).await?.ok_or(ChainError::NoBlock)?;
+        Ok(block.header.base_fee_per_gas.unwrap_or_default())
+    }
+
+    /// The time of block `number`, in seconds since the epoch.
+    pub async fn time_of(&self, number: u64) -> Result<u64, ChainError> {
+        let block = self.provider.get_block_by_number(number.into()).await?.ok_or(ChainError::NoBlock)?;
+        Ok(block.header.timestamp)
     }
 }
 

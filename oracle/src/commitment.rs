@@ -8,7 +8,7 @@ use alloy::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
+use crate::{chain::IGenerationOracle, digest::Digest};
 
 /// What a commitment hides, and its reveal shows. The salt is a secret until then: whoever knows it can try digests.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,10 +25,16 @@ pub struct Opening {
 /// Binds chain, contract, job, round, seat and opening: leave any one out and a commitment can be copied or replayed.
 /// Twin of `commitmentOf` in `GenerationOracle.sol`; `tests/vectors/commitment.json` holds both to it.
 #[must_use]
-pub fn commitment_of(chain_id: u64, oracle: Address, job: B256, round: u64, seat: u32, opening: &Opening) -> B256 {
+pub fn commitment_of(chain_id: u64, oracle: Address, job: B256, number: u8, seat: u32, opening: &Opening) -> B256 {
     let Opening { digest, content_hash, salt } = *opening;
-    let (chain_id, round) = (U256::from(chain_id), U256::from(round));
-    keccak256((chain_id, oracle, job, round, seat, B256::from(digest), content_hash, salt).abi_encode_params())
+    let (chain_id, number) = (U256::from(chain_id), U256::from(number));
+    keccak256((chain_id, oracle, job, number, seat, B256::from(digest), content_hash, salt).abi_encode_params())
+}
+
+impl From<Opening> for IGenerationOracle::Opening {
+    fn from(opening: Opening) -> Self {
+        Self { digest: opening.digest.into(), contentHash: opening.content_hash, salt: opening.salt }
+    }
 }
 
 impl fmt::Debug for Opening {

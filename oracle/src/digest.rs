@@ -22,7 +22,7 @@ use image::{GrayImage, Luma, RgbImage};
 use image_hasher::{BitOrder, FilterType, HashAlg, HasherConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::chain::IModelRegistry;
+use crate::chain::{IGenerationOracle, IModelRegistry};
 
 /// Names of the lanes, most significant first.
 pub const LANES: [&str; 4] = ["aHash", "dHash", "pHash", "colour"];
@@ -38,7 +38,7 @@ pub const MAX_REJECT: u8 = 24;
 #[serde(from = "B256", into = "B256")]
 pub struct Digest(pub [u8; 32]);
 
-/// How far digests of the same job may be apart, in bits, per lane. Twin of `IModelRegistry.ToleranceProfile`.
+/// How far digests of the same job may be apart, in bits, per lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ToleranceProfile {
@@ -193,15 +193,15 @@ impl fmt::Debug for Digest {
     }
 }
 
-impl From<&ToleranceProfile> for IModelRegistry::ToleranceProfile {
-    fn from(profile: &ToleranceProfile) -> Self {
-        Self { accept: profile.accept, reject: profile.reject, evidence: profile.evidence }
+impl From<&IModelRegistry::Model> for ToleranceProfile {
+    fn from(model: &IModelRegistry::Model) -> Self {
+        Self { accept: model.accept.0, reject: model.reject.0, evidence: model.evidence }
     }
 }
 
-impl From<&IModelRegistry::ToleranceProfile> for ToleranceProfile {
-    fn from(profile: &IModelRegistry::ToleranceProfile) -> Self {
-        Self { accept: profile.accept, reject: profile.reject, evidence: profile.evidence }
+impl From<&IGenerationOracle::Job> for ToleranceProfile {
+    fn from(job: &IGenerationOracle::Job) -> Self {
+        Self { accept: job.accept.0, reject: job.reject.0, evidence: B256::ZERO }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256, aliases::U96};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -195,22 +195,42 @@ impl LocalModel {
     }
 }
 
+/// What its author asks of those who use or serve a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelTerms {
+    /// Who registers it, and gets the royalty.
+    pub owner: Address,
+    /// The stake of one seat, in wei.
+    pub seat_stake: U96,
+    /// Wei for a million units of work.
+    pub price: u64,
+    /// Milliseconds that a million units of work take.
+    pub time: u32,
+    /// In ten-thousandths.
+    pub royalty: u16,
+}
+
 impl Manifest {
-    /// What the registry is told; its hash is the model's id. `seat_stake` in wei.
+    /// What the registry is told; its hash is the model's id.
     #[must_use]
-    pub fn on_chain(
-        &self,
-        hash: B256,
-        seat_stake: alloy::primitives::aliases::U96,
-        owner: alloy::primitives::Address,
-    ) -> IModelRegistry::Model {
+    pub fn on_chain(&self, hash: B256, terms: ModelTerms) -> IModelRegistry::Model {
+        let (bounds, profile) = (self.bounds, self.profile);
         IModelRegistry::Model {
             manifestHash: hash,
+            evidence: profile.evidence,
+            owner: terms.owner,
+            seatStake: terms.seat_stake,
             kind: IModelRegistry::Kind::Image,
-            profile: (&self.profile).into(),
-            bounds: (&self.bounds).into(),
-            seatStake: seat_stake,
-            owner,
+            accept: profile.accept.into(),
+            reject: profile.reject.into(),
+            price: terms.price,
+            time: terms.time,
+            royalty: terms.royalty,
+            minSide: bounds.min_side,
+            maxSide: bounds.max_side,
+            sideStep: bounds.side_step,
+            maxSteps: bounds.max_steps,
+            maxGuidance: bounds.max_guidance,
         }
     }
 }

@@ -105,16 +105,18 @@ impl ImageSpec {
             }
         }
 
-        let ImageBounds { min_side: min, max_side: max, side_step: step, .. } = *bounds;
+        let (min, max, step) = (bounds.min_side.into(), bounds.max_side.into(), bounds.side_step.into());
         let fits = |side: u32| (min..=max).contains(&side) && side.is_multiple_of(step);
         if !fits(self.width) || !fits(self.height) {
             return Err(SpecError::Size { width: self.width, height: self.height, min, max, step });
         }
-        if !(1..=bounds.max_steps).contains(&self.steps) {
-            return Err(SpecError::Steps { steps: self.steps, max: bounds.max_steps });
+        let max = bounds.max_steps.into();
+        if !(1..=max).contains(&self.steps) {
+            return Err(SpecError::Steps { steps: self.steps, max });
         }
-        if self.guidance > bounds.max_guidance {
-            return Err(SpecError::Guidance { guidance: self.guidance, max: bounds.max_guidance });
+        let max = bounds.max_guidance.into();
+        if self.guidance > max {
+            return Err(SpecError::Guidance { guidance: self.guidance, max });
         }
         Ok(())
     }
@@ -132,26 +134,27 @@ impl ImageSpec {
     }
 }
 
-/// What generation starts from. Twin of `noiseSeed` in `GenerationOracle.sol`.
+/// What generation starts from: `keccak256(abi.encode(spec seed, draw seed of round 1))`, or the spec's seed if the terms
+/// fix it. `tests/vectors/noise.json` holds it.
 #[must_use]
 pub fn noise_seed(spec_seed: B256, draw_seed: B256, fixed: bool) -> B256 {
     if fixed { spec_seed } else { keccak256((spec_seed, draw_seed).abi_encode_params()) }
 }
 
-/// The range in which a model was tried. Twin of `IModelRegistry.ImageBounds`.
+/// The range in which a model was tried. As `IModelRegistry.Model` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImageBounds {
     /// Least width and height, in pixels.
-    pub min_side: u32,
+    pub min_side: u16,
     /// Largest width and height, in pixels.
-    pub max_side: u32,
+    pub max_side: u16,
     /// Width and height are multiples of this many pixels.
-    pub side_step: u32,
+    pub side_step: u8,
     /// Most denoising steps.
-    pub max_steps: u32,
+    pub max_steps: u16,
     /// In thousandths.
-    pub max_guidance: u32,
+    pub max_guidance: u16,
 }
 
 impl Prompt {
@@ -222,26 +225,14 @@ impl From<&IGenerationOracle::ImageSpec> for ImageSpec {
     }
 }
 
-impl From<&ImageBounds> for IModelRegistry::ImageBounds {
-    fn from(bounds: &ImageBounds) -> Self {
+impl From<&IModelRegistry::Model> for ImageBounds {
+    fn from(model: &IModelRegistry::Model) -> Self {
         Self {
-            minSide: bounds.min_side,
-            maxSide: bounds.max_side,
-            sideStep: bounds.side_step,
-            maxSteps: bounds.max_steps,
-            maxGuidance: bounds.max_guidance,
-        }
-    }
-}
-
-impl From<&IModelRegistry::ImageBounds> for ImageBounds {
-    fn from(bounds: &IModelRegistry::ImageBounds) -> Self {
-        Self {
-            min_side: bounds.minSide,
-            max_side: bounds.maxSide,
-            side_step: bounds.sideStep,
-            max_steps: bounds.maxSteps,
-            max_guidance: bounds.maxGuidance,
+            min_side: model.minSide,
+            max_side: model.maxSide,
+            side_step: model.sideStep,
+            max_steps: model.maxSteps,
+            max_guidance: model.maxGuidance,
         }
     }
 }

@@ -61,10 +61,10 @@ interface IGenerationOracle {
         /// Noise from the spec's seed alone. The requester then knows the noise beforehand and could have searched for
         /// a job on which honest machines differ, so that dissent costs the share and never the bond.
         bool fixedSeed;
-        /// What one seat earns, in wei: at least `Quote.leastShare`, and at most 1/160 of the model's seat stake, so that
+        /// What one seat earns, in wei: at least `IModelRegistry.Offer.leastShare`, and at most 1/160 of the model's seat stake, so that
         /// the bond is at least 20 shares.
         uint96 share;
-        /// Seconds from the draw: at least `Quote.leastCommitWindow`, and at most `Windows.mostCommit`.
+        /// Seconds from the draw: four times the model's time for the work at least, and `Windows.commit`, and at most `Windows.mostCommit`.
         uint32 commitWindow;
         /// Called once with the verdict, by `deliver`; zero for nobody.
         address consumer;
@@ -197,32 +197,37 @@ interface IGenerationOracle {
         uint8 round;
         /// Seats of that round that the winner accepts.
         uint8 supporters;
-        /// What a fraud is sure to lose once it is overturned, in wei; see `safeValueOf`.
+        /// What a fraud is sure to lose once it is overturned, in wei; see `IGenerationLens.safeValueOf`.
         uint256 safeValue;
     }
 
-    /// @notice A round as it stands.
-    struct RoundView {
-        Phase phase;
-        /// The latest round's number.
-        uint8 latest;
-        /// When the phase ends, in seconds since the epoch: the draw, commit, reveal or appeal deadline; zero if it does
-        /// not end by the clock.
-        uint40 deadline;
-        /// What its draw is seeded by (`IRandomness`); zero once drawn.
-        uint64 randomnessId;
+    /// @notice How far a round has come.
+    enum Stage {
+        None,
+        /// Paid for, and not drawn.
+        Opened,
+        Drawn,
+        Settled,
+        /// Settled, and its consumer called. First rounds only.
+        Delivered
     }
 
-    /// @notice What a request costs now.
-    struct Quote {
-        /// The least `Terms.share`, in wei: the model's price for the work, and three times the gas of a vote at the base fee.
-        uint96 leastShare;
-        /// The largest `Terms.share`, in wei.
-        uint96 mostShare;
-        /// In seconds: four times the model's time for the work, and at least `Windows.commit`.
-        uint32 leastCommitWindow;
-        /// What the request takes with the share of its terms, in wei: shares, royalty and bounties.
-        uint256 fee;
+    /// @notice All that storage knows of a round: one word.
+    struct RoundState {
+        /// Of the randomness while the round waits for its draw, its number; then the hash of the `Round`; once settled, the
+        /// hash of the job's `Verdict`. Cut to 136 bits: to pass off another round or verdict somebody would have to try
+        /// 2^136 of them, or, by choosing a round's operator and drawer, 2^68 between the seed and the draw.
+        bytes17 hash;
+        /// Seconds since the epoch: the draw deadline; the commit deadline from the draw on; the time of the last opening
+        /// once all are opened.
+        uint40 clock;
+        /// A bit for each member. Neither: it may still commit. `voted`: it has committed. Both: it has revealed. `done`
+        /// alone: it takes no part, as all bits above the committee say.
+        uint32 voted;
+        uint32 done;
+        Stage stage;
+        /// Of first rounds: the number of the job's latest round.
+        uint8 latest;
     }
 
     /// @notice Times in seconds, fixed for a deployment.
@@ -257,7 +262,7 @@ interface IGenerationOracle {
     event Deposited(address indexed account, uint256 amount);
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
 
-    /// @dev The job is not in the phase that this needs; `roundOf` tells where it is.
+    /// @dev The job is not in the phase that this needs; `IGenerationLens.roundOf` tells where it is.
     error WrongPhase(Phase expected);
     error WrongCommitteeSize(uint8 committeeSize);
     error SuperMajorityTooSmall(uint8 committeeSize);
@@ -287,7 +292,7 @@ interface IGenerationOracle {
 
     // ------------------------------------------------------------------------------------------------------- the request
 
-    /// @notice Pays for an image out of the caller's balance, to which what is sent is added first; see `quote` for the fee.
+    /// @notice Pays for an image out of the caller's balance, to which what is sent is added first; see `IGenerationLens.quote` for the fee.
     /// @dev A request cannot be cancelled, changed or topped up: whoever could walk away from a seed would roll it again.
     /// Seats younger than the pool's seat age count for the size of the pool but are not drawn: a job paid before the pool
     /// is old enough ends unresolved.
@@ -330,7 +335,7 @@ interface IGenerationOracle {
     function commit(bytes32 jobId, Round calldata round, uint256 member, bytes32 commitment) external;
 
     /// @notice Draws, if nobody has yet, and commits.
-    /// @param round as `drawOf` foretells it
+    /// @param round as `IGenerationLens.drawOf` foretells it
     function drawAndCommit(
         Job calldata job,
         bytes calldata proof,
@@ -345,7 +350,7 @@ interface IGenerationOracle {
     /// @notice Opens a commitment. Whoever knows the salt may send it.
     function reveal(bytes32 jobId, Round calldata round, uint256 member, Opening calldata opening) external;
 
-    /// @notice Opens the next round, with `2n + 1` seats (31 at most) after one of n, and pays for it: `appealFee`. There are
+    /// @notice Opens the next round, with `2n + 1` seats (31 at most) after one of n, and pays for it: see `IGenerationLens.appealFee`. There are
     /// four rounds at most. What is sent is added to the caller's balance, out of which it is paid. If the last verdict
     /// differs from the challenged one, the appellant gets its payment back, and half of it again, out of at most 30 % of
     /// the slashes of the challenged round.
@@ -377,24 +382,17 @@ interface IGenerationOracle {
 
     function idOf(Job calldata job) external view returns (bytes32 jobId);
 
-    /// @notice Where the latest round of a job stands.
-    function roundOf(Job calldata job) external view returns (RoundView memory);
+    function stateOf(bytes32 jobId, uint8 number) external view returns (RoundState memory);
 
-    /// @notice What each member of a round has done. For a settled round nothing is known any more: empty.
-    function stepsOf(bytes32 jobId, Round calldata round) external view returns (Step[] memory);
+    /// @notice A vote slot (`Member` without its operator): a commitment until it is opened, the digest afterwards, until a later
+    /// job of the seat uses it again.
+    function voteOf(uint256 slot) external view returns (bytes32);
 
-    /// @notice The draw that `draw` would make now if `drawer` sent it.
-    function drawOf(Job calldata job, bytes calldata proof, address drawer) external view returns (Round memory);
-
-    /// @notice The verdict of a drawn round whose votes are in, as it stands: the last one only when it is settled.
-    function verdictOf(Job calldata job, Round calldata round) external view returns (Verdict memory);
+    /// @notice Who opened a later round, and what it paid and did not get back, in wei.
+    function appealOf(bytes32 jobId, uint8 number) external view returns (address appellant, uint96 paid);
 
     /// @notice Whether `verdict` is the final one of the job.
     function isFinal(bytes32 jobId, Verdict calldata verdict) external view returns (bool);
-
-    /// @notice What generation starts from, in every round: `keccak256(abi.encode(spec seed, draw seed of round 1))`, which
-    /// nobody knows at the request, or the spec's seed if the terms fix it.
-    function noiseSeed(Job calldata job, bytes32 firstDrawSeed) external pure returns (bytes32);
 
     /// @notice Binds chain, contract, job, round, seat and opening: leave any one out and a commitment can be copied or
     /// replayed.
@@ -402,17 +400,6 @@ interface IGenerationOracle {
         external
         view
         returns (bytes32);
-
-    /// @notice What a request costs at the present base fee. Reverts if the model cannot be asked for the image.
-    function quote(bytes32 modelId, ImageSpec calldata spec, Terms calldata terms) external view returns (Quote memory);
-
-    /// @notice What opening the next round costs, in wei: its shares and its bounties.
-    function appealFee(Job calldata job) external view returns (uint256);
-
-    /// @notice What a fraud is sure to lose once it is overturned: 70 % of a quorum's bonds. Zero with a fixed seed, and
-    /// where the pool at the request could not staff the next round three times over. It holds if somebody who can
-    /// generate the image again watches the appeal window.
-    function safeValueOf(Job calldata job) external pure returns (uint256);
 
     /// @notice Wei that `account` can spend here or withdraw.
     function balanceOf(address account) external view returns (uint256);

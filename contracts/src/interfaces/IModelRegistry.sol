@@ -46,6 +46,22 @@ interface IModelRegistry {
         uint16 maxGuidance;
     }
 
+    /// @notice What a request for an image is offered, at the present base fee.
+    struct Offer {
+        /// What each drawn seat has at risk, in wei: an eighth of the seat stake.
+        uint96 bond;
+        bytes4 accept;
+        bytes4 reject;
+        address owner;
+        uint16 royalty;
+        /// The least a seat may earn, in wei: the price of the work, and three times the gas of a vote at the base fee.
+        uint96 leastShare;
+        /// The most: a 160th of the seat stake, so that the bond is at least 20 shares and a high fee excuses nobody.
+        uint96 mostShare;
+        /// Seconds that four generations take.
+        uint32 patience;
+    }
+
     /// @notice The integers of a request for an image.
     struct ImageRequest {
         uint256 promptBytes;
@@ -86,8 +102,8 @@ interface IModelRegistry {
     /// @notice The stake of one of the model's seats, in wei; reverts with `UnknownModel`.
     function seatStakeOf(bytes32 modelId) external view returns (uint96);
 
-    /// @notice The model, if it can be asked for this image; reverts with the reason otherwise.
-    function modelFor(bytes32 modelId, ImageRequest calldata request) external view returns (Model memory);
+    /// @notice The terms for this image; reverts with the reason if the model cannot be asked for it.
+    function offerFor(bytes32 modelId, ImageRequest calldata request) external view returns (Offer memory);
 
     function isRegistered(bytes32 modelId) external view returns (bool);
 

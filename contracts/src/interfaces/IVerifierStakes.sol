@@ -83,13 +83,15 @@ interface IVerifierStakes {
 
     /// @notice The committee that `seed` draws for a request made at `requestedAt`, when the pool had `slots` slots: up
     /// to `size` different seats, fewer if the pool has no more that were old enough. Pure in its arguments as long as
-    /// no number is used again in between. It looks at no more than `4 x size + 16` slots, so that a pool full of holes
-    /// cannot make a draw run out of gas: pools of up to that many slots are searched through, and in larger ones with
-    /// half of the slots eligible a committee of three comes out short once in 600,000 draws.
+    /// no number is used again in between, but for what the seats' operators and open jobs add. It looks at no more
+    /// than `4 x size + 16` slots, so that a pool full of holes cannot make a draw run out of gas: pools of up to that
+    /// many slots are searched through, and in larger ones with half of the slots eligible a committee of three comes out
+    /// short once in 600,000 draws.
+    /// @return members as `IGenerationOracle.Member`
     function committee(bytes32 modelId, bytes32 seed, uint32 slots, uint40 requestedAt, uint8 size)
         external
         view
-        returns (uint32[] memory seats);
+        returns (bytes32[] memory members);
 
     function seatOf(bytes32 modelId, uint32 seat) external view returns (Seat memory);
 

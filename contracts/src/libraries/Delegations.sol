@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {IGenerationOracle} from "../interfaces/IGenerationOracle.sol";
 
-/// @notice What a requester signs when somebody else sends its request: EIP-712 struct hashes.
+/// @notice What a requester signs when somebody else sends its request: EIP-712. Linked, so that the
+/// oracle keeps below the size of a contract (EIP-170).
 library Delegations {
     string private constant SPEC = "ImageSpec(bytes prompt,bytes negativePrompt,uint32 width,uint32 height,uint32 steps,"
         "uint8 solver,uint32 guidance,bytes32 seed)";
     string private constant TERMS = "Terms(uint8 committeeSize,bool superMajority,bool fixedSeed,uint96 share,"
         "uint32 commitWindow,address consumer,uint32 consumerGas)";
+    bytes32 private constant DOMAIN_TYPE =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
     bytes32 private constant SPEC_TYPE = keccak256(bytes(SPEC));
     bytes32 private constant TERMS_TYPE = keccak256(bytes(TERMS));
     bytes32 private constant TYPE = keccak256(
@@ -20,7 +25,24 @@ library Delegations {
         )
     );
 
-    function hash(IGenerationOracle.DelegatedImage calldata it) internal pure returns (bytes32) {
+    /// @notice Whether the requester has signed; if it is a contract, by ERC-1271.
+    function isSigned(IGenerationOracle.DelegatedImage calldata it, bytes calldata signature)
+        external
+        view
+        returns (bool)
+    {
+        bytes32 signed = MessageHashUtils.toTypedDataHash(domain(), hash(it));
+        return SignatureChecker.isValidSignatureNowCalldata(it.requester, signed, signature);
+    }
+
+    /// @dev The contract is the oracle: a linked library runs in its place.
+    function domain() private view returns (bytes32) {
+        return keccak256(
+            abi.encode(DOMAIN_TYPE, keccak256("Quorate"), keccak256("1"), block.chainid, address(this))
+        );
+    }
+
+    function hash(IGenerationOracle.DelegatedImage calldata it) private pure returns (bytes32) {
         return keccak256(
             abi.encode(
                 TYPE,

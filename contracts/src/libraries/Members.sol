@@ -10,17 +10,17 @@ library Members {
     uint256 private constant SEAT = 32;
     uint256 private constant PLACE = 24;
 
-    function member(address operator_, uint32 pool, uint32 seat_, uint8 place_)
-        internal
-        pure
-        returns (IGenerationOracle.Member)
-    {
-        return IGenerationOracle.Member.wrap(
-            bytes32(
-                (uint256(uint160(operator_)) << OPERATOR) | (uint256(pool) << POOL) | (uint256(seat_) << SEAT)
-                    | (uint256(place_) << PLACE)
-            )
+    function pack(address operator_, uint32 pool, uint32 seat_, uint8 place_) internal pure returns (bytes32) {
+        return bytes32(
+            (uint256(uint160(operator_)) << OPERATOR) | (uint256(pool) << POOL) | (uint256(seat_) << SEAT)
+                | (uint256(place_) << PLACE)
         );
+    }
+
+    function wrap(bytes32[] memory packed) internal pure returns (IGenerationOracle.Member[] memory members) {
+        assembly ("memory-safe") {
+            members := packed // the same words under their own name
+        }
     }
 
     /// @notice Zero for an excused seat.

@@ -7,71 +7,125 @@ import {Members} from "./Members.sol";
 import {Standing, Standings} from "./Standings.sol";
 import {Tally} from "./Tally.sol";
 
-/// @notice What the votes of a round come to: the verdict, and what it means for each member. Pure.
+/// @notice What the votes of a round come to: the winner, and what that means for each member. Pure, and linked, so that the
+/// oracle keeps below the size of a contract (EIP-170).
 library Rulings {
     using Members for IGenerationOracle.Member;
+    using Standings for Standing;
 
     /// @notice A round's votes. `digests` holds the revealed ones, in the order of the committee.
     struct Ballot {
         IGenerationOracle.Member[] members;
         IGenerationOracle.Step[] steps;
         bytes32[] digests;
-        /// Seats that the committee should have.
-        uint256 size;
     }
 
-    /// @notice The verdict of a round on its own.
-    function verdictOf(Ballot memory ballot, IGenerationOracle.Job memory job, uint8 number)
-        internal
+    /// @notice What of a job decides about a round.
+    struct Rules {
+        /// Distances, spread over the lanes (`Digests.lanes`).
+        uint256 accept;
+        uint256 reject;
+        /// Of the round.
+        uint256 quorum;
+        uint96 share;
+        uint96 bond;
+        bool fixedSeed;
+    }
+
+    /// @notice What a round comes to in money, by member and in all, in wei.
+    struct Bill {
+        uint96[] earned;
+        uint96[] lost;
+        bool[] evicted;
+        uint256 totalEarned;
+        uint256 totalLost;
+        /// The part of `totalLost` that is bonds.
+        uint256 slashed;
+    }
+
+    function rulesOf(IGenerationOracle.Job calldata job, uint8 number) internal pure returns (Rules memory) {
+        return Rules({
+            accept: Digests.lanes(job.accept),
+            reject: Digests.lanes(job.reject),
+            quorum: Tally.quorum(sizeOf(job.terms.committeeSize, number), job.terms.superMajority),
+            share: job.terms.share,
+            bond: job.bond,
+            fixedSeed: job.terms.fixedSeed
+        });
+    }
+
+    /// @notice The winner of a round on its own.
+    /// @return digest zero if there is none
+    /// @return supporters seats that it accepts; zero if there is no winner
+    function winnerOf(Rules memory rules, Ballot memory ballot)
+        public
         pure
-        returns (IGenerationOracle.Verdict memory verdict)
+        returns (bytes32 digest, uint256 supporters)
     {
-        uint256 quorum = Tally.quorum(ballot.size, job.terms.superMajority);
-        (uint256 support, uint256 winner) = Tally.winnerOf(Digests.lanes(job.accept), quorum, ballot.digests);
-
-        (verdict.round, verdict.safeValue) = (number, safeValue(job));
-        verdict.outcome = IGenerationOracle.Outcome.Unresolved;
-        if (support == 0) return verdict;
-
-        verdict.outcome = IGenerationOracle.Outcome.Accepted;
-        (verdict.digest, verdict.supporters) = (ballot.digests[winner], uint8(support));
+        uint256 winner;
+        (supporters, winner) = Tally.winnerOf(rules.accept, rules.quorum, ballot.digests);
+        if (supporters > 0) digest = ballot.digests[winner];
     }
 
-    /// @notice Whether two verdicts of a job say the same.
-    function same(
-        IGenerationOracle.Job memory job,
-        IGenerationOracle.Verdict memory a,
-        IGenerationOracle.Verdict memory b
-    ) internal pure returns (bool) {
-        if (a.outcome != b.outcome) return false;
-        if (a.outcome != IGenerationOracle.Outcome.Accepted) return true;
-        return Digests.within(Digests.apart(a.digest, b.digest), Digests.lanes(job.accept));
-    }
-
-    /// @notice What `judge` makes of each member.
-    function standings(Ballot memory ballot, IGenerationOracle.Job memory job, IGenerationOracle.Verdict memory judge)
-        internal
+    /// @notice The last round: its winner, and what it comes to.
+    function decide(Rules memory rules, Ballot memory ballot)
+        external
         pure
-        returns (Standing[] memory all)
+        returns (bytes32 digest, uint256 supporters, Bill memory bill)
     {
-        (uint256 accept, uint256 reject) = (Digests.lanes(job.accept), Digests.lanes(job.reject));
-        all = new Standing[](ballot.members.length);
-        uint256 next;
-        for (uint256 i; i < all.length; ++i) {
-            if (ballot.steps[i] != IGenerationOracle.Step.Revealed) {
-                bool excused = ballot.members[i].isExcused();
-                all[i] = Standings.ofUnrevealed(ballot.steps[i], excused, ballot.digests.length > 0);
-            } else if (judge.outcome != IGenerationOracle.Outcome.Accepted) {
-                all[i] = Standing.Unjudged;
-            } else {
-                IGenerationOracle.Zone zone = Digests.zone(accept, reject, judge.digest, ballot.digests[next++]);
-                all[i] = Standings.ofZone(zone, job.terms.fixedSeed);
-            }
+        (digest, supporters) = winnerOf(rules, ballot);
+        bill = billOf(rules, ballot, supporters > 0, digest);
+    }
+
+    /// @notice An earlier round, in the light of the last one's verdict.
+    /// @param accepted whether that has a winner, `last`
+    /// @return changed whether it is another one than the round's own
+    function review(Rules memory rules, Ballot memory ballot, bool accepted, bytes32 last)
+        external
+        pure
+        returns (bool changed, Bill memory bill)
+    {
+        (bytes32 own, uint256 supporters) = winnerOf(rules, ballot);
+        bool had = supporters > 0;
+        changed = had != accepted || (had && !Digests.within(Digests.apart(own, last), rules.accept));
+        bill = billOf(rules, ballot, accepted, changed ? last : own);
+    }
+
+    function billOf(Rules memory rules, Ballot memory ballot, bool accepted, bytes32 winner)
+        private
+        pure
+        returns (Bill memory bill)
+    {
+        uint256 members = ballot.members.length;
+        (bill.earned, bill.lost, bill.evicted) = (new uint96[](members), new uint96[](members), new bool[](members));
+        uint256 revealed;
+        for (uint256 i; i < members; ++i) {
+            bool opened = ballot.steps[i] == IGenerationOracle.Step.Revealed;
+            if (!opened) enter(bill, i, unrevealed(ballot, i), rules);
+            else enter(bill, i, judged(rules, accepted, winner, ballot.digests[revealed++]), rules);
         }
     }
 
+    function enter(Bill memory bill, uint256 i, Standing standing, Rules memory rules) private pure {
+        uint96 earned = standing.earned(rules.share);
+        uint96 lost = standing.lost(rules.share, rules.bond);
+        (bill.earned[i], bill.lost[i], bill.evicted[i]) = (earned, lost, standing == Standing.Silent);
+        bill.totalEarned += earned;
+        bill.totalLost += lost;
+        if (standing.isSlashed()) bill.slashed += lost;
+    }
+
+    function unrevealed(Ballot memory ballot, uint256 i) private pure returns (Standing) {
+        return Standings.ofUnrevealed(ballot.steps[i], ballot.members[i].isExcused(), ballot.digests.length > 0);
+    }
+
+    function judged(Rules memory rules, bool accepted, bytes32 winner, bytes32 digest) private pure returns (Standing) {
+        if (!accepted) return Standing.Unjudged;
+        return Standings.ofZone(Digests.zone(rules.accept, rules.reject, winner, digest), rules.fixedSeed);
+    }
+
     /// @notice See `IGenerationOracle.safeValueOf`.
-    function safeValue(IGenerationOracle.Job memory job) internal pure returns (uint256) {
+    function safeValue(IGenerationOracle.Job calldata job) internal pure returns (uint256) {
         bool staffed = job.poolSeats >= 3 * uint256(sizeOf(job.terms.committeeSize, 2));
         if (job.terms.fixedSeed || !staffed) return 0;
         return Tally.quorum(job.terms.committeeSize, job.terms.superMajority) * job.bond * 7 / 10;

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IVerifierStakes} from "../interfaces/IVerifierStakes.sol";
+import {Draws} from "./Draws.sol";
+import {Members} from "./Members.sol";
+
+/// @dev Draws look at slots, seats and times only: one word of the pool and one of each seat, and one more for the operator
+/// of those drawn.
+struct Pool {
+    uint32 slots;
+    uint32 active;
+    /// Among all pools; from 1.
+    uint32 number;
+    /// Seats that enrolled in the period before the latest enrolment's, and in that one. A period is one seat age.
+    uint32 young;
+    uint32 younger;
+    uint40 period;
+    /// Numbers whose seat was withdrawn.
+    uint32[] free;
+    mapping(uint32 number => IVerifierStakes.Seat) seats;
+}
+
+/// @notice The seats of a pool: how they come, go, and are drawn. Linked, so that the oracle keeps below the size of a
+/// contract (EIP-170).
+library Seats {
+    using Draws for Draws.Deck;
+
+    uint8 internal constant PLACES = 8;
+
+    // ------------------------------------------------------------------------------------------------------- the owners
+
+    function enrol(Pool storage pool, bytes32 modelId, uint96 stake, address operator, uint32 seatAge)
+        external
+        returns (uint32 seat)
+    {
+        require(msg.value == stake, IVerifierStakes.WrongStake(msg.value, stake));
+        require(operator != address(0), IVerifierStakes.EmptyOperator());
+
+        seat = takeNumber(pool);
+        (pool.young, pool.younger, pool.period) = youth(pool, seatAge);
+        pool.younger += 1;
+        pool.active += 1;
+        pool.seats[seat] = IVerifierStakes.Seat({
+            enrolledAt: uint40(block.timestamp),
+            leftAt: 0,
+            places: 0,
+            bonds: PLACES,
+            earned: 0,
+            operator: operator,
+            stake: stake,
+            owner: msg.sender
+        });
+
+        emit IVerifierStakes.Enrolled(modelId, seat, msg.sender, operator, stake);
+    }
+
+    function setOperator(Pool storage pool, bytes32 modelId, uint32 number, address operator) external {
+        IVerifierStakes.Seat storage seat = owned(pool, modelId, number);
+        require(operator != address(0), IVerifierStakes.EmptyOperator());
+
+        seat.operator = operator;
+
+        emit IVerifierStakes.OperatorChanged(modelId, number, operator);
+    }
+
+    function leave(Pool storage pool, bytes32 modelId, uint32 number) external {
+        IVerifierStakes.Seat storage seat = owned(pool, modelId, number);
+        require(seat.leftAt == 0, IVerifierStakes.AlreadyLeft(modelId, number));
+
+        seat.leftAt = uint40(block.timestamp);
+        pool.active -= 1;
+
+        emit IVerifierStakes.Left(modelId, number, false);
+    }
+
+    /// @return amount to pay out: stake and earnings
+    function takeStake(Pool storage pool, bytes32 modelId, uint32 number, address to, uint32 unbonding)
+        external
+        returns (uint256 amount)
+    {
+        IVerifierStakes.Seat memory seat = owned(pool, modelId, number);
+        require(seat.leftAt != 0, IVerifierStakes.StillEnrolled(modelId, number));
+        uint256 until = uint256(seat.leftAt) + unbonding;
+        require(block.timestamp >= until, IVerifierStakes.Unbonding(modelId, number, until));
+        require(seat.places == 0, IVerifierStakes.JobsOpen(modelId, number));
+
+        amount = uint256(seat.stake) + seat.earned;
+        delete pool.seats[number];
+        pool.free.push(number);
+
+        emit IVerifierStakes.StakeWithdrawn(modelId, number, to, amount);
+    }
+
+    /// @return amount to pay out
+    function takeEarnings(Pool storage pool, bytes32 modelId, uint32[] calldata numbers, address to)
+        external
+        returns (uint256 amount)
+    {
+        for (uint256 i; i < numbers.length; ++i) {
+            IVerifierStakes.Seat storage seat = owned(pool, modelId, numbers[i]);
+            uint96 earned = seat.earned;
+            if (earned == 0) continue;
+
+            seat.earned = 0;
+            amount += earned;
+            emit IVerifierStakes.EarningsWithdrawn(modelId, numbers[i], to, earned);
+        }
+        require(amount > 0, IVerifierStakes.NothingEarned(modelId));
+    }
+
+    /// @dev Numbers are used again so that the pool stays dense and a draw finds its seats.
+    function takeNumber(Pool storage pool) private returns (uint32 number) {
+        uint256 free = pool.free.length;
+        if (free == 0) return pool.slots++;
+
+        number = pool.free[free - 1];
+        pool.free.pop();
+    }
+
+    function owned(Pool storage pool, bytes32 modelId, uint32 number)
+        private
+        view
+        returns (IVerifierStakes.Seat storage seat)
+    {
+        seat = pool.seats[number];
+        require(seat.owner != address(0), IVerifierStakes.NoSuchSeat(modelId, number));
+        require(seat.owner == msg.sender, IVerifierStakes.NotSeatOwner(modelId, number, msg.sender));
+    }
+
+    // --------------------------------------------------------------------------------------------------------- the draw
+
+    function draw(Pool storage pool, bytes32 seed, uint32 slots, uint40 requestedAt, uint8 size, uint32 seatAge)
+        private
+        view
+        returns (uint32[] memory drawn)
+    {
+        Draws.Deck memory deck = Draws.deck(seed, slots, 4 * uint256(size) + 16);
+        drawn = new uint32[](size);
+        uint256 found;
+        while (found < size && deck.left()) {
+            uint32 number = uint32(deck.deal());
+            if (mayBeDrawn(pool.seats[number], requestedAt, seatAge)) drawn[found++] = number;
+        }
+        assembly ("memory-safe") {
+            mstore(drawn, found) // what was not found is cut off
+        }
+    }
+
+    /// @notice See `IVerifierStakes.committee`.
+    function members(Pool storage pool, bytes32 seed, uint32 slots, uint40 requestedAt, uint8 size, uint32 seatAge)
+        external
+        view
+        returns (bytes32[] memory drawn)
+    {
+        uint32[] memory numbers = draw(pool, seed, slots, requestedAt, size, seatAge);
+        drawn = new bytes32[](numbers.length);
+        uint32 number = pool.number;
+        for (uint256 i; i < numbers.length; ++i) {
+            IVerifierStakes.Seat storage seat = pool.seats[numbers[i]];
+            (uint8 used, uint8 bonds) = (seat.places, seat.bonds);
+            address operator = count(used) < bonds ? seat.operator : address(0);
+            drawn[i] = Members.pack(operator, number, numbers[i], freePlace(used));
+        }
+    }
+
+    /// @dev Of the request's time only: whatever happens to the seat afterwards changes nothing.
+    function mayBeDrawn(IVerifierStakes.Seat storage seat, uint40 requestedAt, uint32 seatAge)
+        private
+        view
+        returns (bool)
+    {
+        (uint40 enrolledAt, uint40 leftAt) = (seat.enrolledAt, seat.leftAt);
+        bool old = enrolledAt != 0 && uint256(enrolledAt) + seatAge <= requestedAt;
+        return old && (leftAt == 0 || leftAt >= requestedAt);
+    }
+
+    function freePlace(uint8 used) private pure returns (uint8 place) {
+        while (place < PLACES && used & (1 << place) != 0) ++place;
+    }
+
+    function count(uint8 bits) private pure returns (uint8 ones) {
+        for (; bits != 0; bits &= bits - 1) ++ones;
+    }
+
+    // -------------------------------------------------------------------------------------------------------- the views
+
+    function page(Pool storage pool, uint32 start, uint32 limit)
+        external
+        view
+        returns (IVerifierStakes.Seat[] memory seats)
+    {
+        uint32 rest = start < pool.slots ? pool.slots - start : 0;
+        seats = new IVerifierStakes.Seat[](limit < rest ? limit : rest);
+        for (uint32 i; i < seats.length; ++i) {
+            seats[i] = pool.seats[start + i];
+        }
+    }
+
+    /// @dev How many seats are too young, in periods of one seat age: those of the present period and of the one before. Those
+    /// who have left meanwhile are counted too, which errs on the safe side.
+    function youth(Pool storage pool, uint32 seatAge)
+        internal
+        view
+        returns (uint32 young, uint32 younger, uint40 period)
+    {
+        period = uint40(block.timestamp / seatAge);
+        uint40 last = pool.period;
+        if (period == last) return (pool.young, pool.younger, period);
+        if (period == last + 1) return (pool.younger, 0, period);
+    }
+}

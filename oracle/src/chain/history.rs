@@ -1,0 +1,374 @@
+//! History: what became of a job, put together from its own events, and its phase, read off the clock.
+//!
+//! The contract keeps one word of each round; everything else is in its events.
+
+use alloy::{
+    primitives::{Address, B256, U256},
+    rpc::types::{Filter, Log},
+    sol_types::SolEventInterface,
+};
+
+use super::{
+    Chain, ChainError, ChainTime, IGenerationOracle,
+    IGenerationOracle::{IGenerationOracleEvents as Event, Job, Outcome, Phase, Round, Step, Verdict, Windows},
+    jobs::Request,
+};
+use crate::{
+    digest::{Digest, ToleranceProfile},
+    round::{MOST_ROUNDS, Member, size_of},
+    tally::{self, quorum, tally},
+};
+
+/// What became of a job up to a block.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    /// In order; never without the first one, as long as the request is part of the chain.
+    pub rounds: Vec<RoundHistory>,
+    /// The last word, once there is one.
+    pub verdict: Option<Verdict>,
+    /// Whether the consumer took it without reverting, once it was called.
+    pub delivered: Option<bool>,
+}
+
+/// What became of one round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoundHistory {
+    /// From 1.
+    pub number: u8,
+    /// Who paid for it.
+    pub payer: Address,
+    /// What it is to be drawn by: for RANDAO, a block's number.
+    pub randomness: u64,
+    /// In seconds since the epoch.
+    pub draw_deadline: u64,
+    /// The draw, once there is one.
+    pub drawn: Option<DrawnRound>,
+    /// What it came to, once it is settled.
+    pub settled: Option<Settlement>,
+    /// What its payer got for having been right, in wei.
+    pub reward: U256,
+}
+
+/// A draw, and what its members have done since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrawnRound {
+    /// As it was announced; each call hands it back.
+    pub round: Round,
+    /// The block of the draw.
+    pub block: u64,
+    /// In seconds since the epoch.
+    pub commit_deadline: u64,
+    /// In the order of the draw.
+    pub votes: Vec<Vote>,
+    /// When nobody was left to act, in seconds since the epoch; none if somebody still is, or was until the deadline.
+    pub closed_at: Option<u64>,
+}
+
+/// One drawn seat's part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vote {
+    /// Whose it is.
+    pub member: Member,
+    /// How far it came.
+    pub step: Step,
+    /// What it committed to.
+    pub commitment: Option<B256>,
+    /// What it opened.
+    pub reveal: Option<Reveal>,
+}
+
+/// One opened commitment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reveal {
+    /// What it got.
+    pub digest: Digest,
+    /// sha256 of the file that its operator serves.
+    pub content_hash: B256,
+}
+
+/// What a settled round came to, by member, in wei.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// Paid to each seat.
+    pub earned: Vec<U256>,
+    /// Burned from each seat's stake.
+    pub lost: Vec<U256>,
+}
+
+impl Chain {
+    /// What became of a job so far.
+    pub async fn history(&self, request: &Request) -> Result<History, ChainError> {
+        let newest = self.now().await?.block;
+        self.history_at(request, newest).await
+    }
+
+    /// What became of a job up to and including `block`.
+    pub async fn history_at(&self, request: &Request, block: u64) -> Result<History, ChainError> {
+        let filter = Filter::new().address(self.deployment.generation_oracle).topic1(request.id);
+        let mut history = History::default();
+        for log in self.logs_between(filter, request.block, block).await? {
+            let Ok(event) = Event::decode_raw_log(log.topics(), &log.data().data) else { continue };
+            let number = log.block_number.unwrap_or_default();
+            if history.take_in(event.clone(), number) {
+                let time = match log.block_timestamp {
+                    Some(time) => time,
+                    None => self.time_of(number).await?,
+                };
+                history.close(&event, time);
+            }
+        }
+        Ok(history)
+    }
+}
+
+impl History {
+    /// The latest round; none if the request is not part of the chain.
+    #[must_use]
+    pub fn latest(&self) -> Option<&RoundHistory> {
+        self.rounds.last()
+    }
+
+    /// The round of that number, if it was opened.
+    #[must_use]
+    pub fn round(&self, number: u8) -> Option<&RoundHistory> {
+        self.rounds.iter().find(|round| round.number == number)
+    }
+
+    /// The seed of the first draw, which the noise of all rounds is made of.
+    #[must_use]
+    pub fn first_draw_seed(&self) -> Option<B256> {
+        Some(self.round(1)?.drawn.as_ref()?.round.drawSeed)
+    }
+
+    /// Where the latest round stands. Twin of the contract's reading of its clock.
+    #[must_use]
+    pub fn phase(&self, job: &Job, windows: &Windows, now: ChainTime) -> Phase {
+        self.latest().map_or(Phase::None, |round| round.phase(job, windows, now))
+    }
+
+    /// The verdict of a round as it will be judged by if nothing more happens: its own if the latest one is the same,
+    /// and the latest one otherwise.
+    #[must_use]
+    pub fn judge_of(&self, number: u8, job: &Job) -> Option<Digest> {
+        let own = self.round(number)?.tally(job).winner();
+        let last = self.latest()?.tally(job).winner();
+        if tally::same(&job.into(), own, last) { own } else { last }
+    }
+
+    /// Takes in the next event; true if it may have closed a round.
+    fn take_in(&mut self, event: Event, block: u64) -> bool {
+        match event {
+            Event::Opened(e) => {
+                self.rounds.retain(|round| round.number != e.number);
+                self.rounds.push(RoundHistory::opened(&e));
+            }
+            Event::Drawn(e) => {
+                let number = e.round.number;
+                if let Some(round) = self.rounds.iter_mut().find(|round| round.number == number) {
+                    round.drawn = Some(DrawnRound::of(e.round, block, e.commitDeadline.to()));
+                }
+            }
+            Event::Committed(e) => self.vote(e.number, e.member, |vote| {
+                (vote.step, vote.commitment) = (Step::Committed, Some(e.commitment));
+            }),
+            Event::Declined(e) => {
+                self.vote(e.number, e.member, |vote| vote.step = Step::Out);
+                return true;
+            }
+            Event::Revealed(e) => {
+                let reveal = Reveal { digest: e.digest.into(), content_hash: e.contentHash };
+                self.vote(e.number, e.member, |vote| (vote.step, vote.reveal) = (Step::Revealed, Some(reveal)));
+                return true;
+            }
+            Event::Settled(e) => self.verdict = Some(e.verdict),
+            Event::RoundSettled(e) => {
+                let wei = |amounts: &[alloy::primitives::aliases::U96]| amounts.iter().map(|&of| U256::from(of)).collect();
+                if let Some(round) = self.rounds.iter_mut().find(|round| round.number == e.number) {
+                    round.settled = Some(Settlement { earned: wei(&e.earned), lost: wei(&e.lost) });
+                }
+            }
+            Event::AppealRewarded(e) => {
+                if let Some(round) = self.rounds.iter_mut().find(|round| round.number == e.number) {
+                    round.reward = e.amount;
+                }
+            }
+            Event::Delivered(e) => self.delivered = Some(e.success),
+            _ => {}
+        }
+        false
+    }
+
+    fn vote(&mut self, number: u8, member: U256, change: impl FnOnce(&mut Vote)) {
+        let round = self.rounds.iter_mut().find(|round| round.number == number);
+        let votes = round.and_then(|round| round.drawn.as_mut()).map(|drawn| drawn.votes.as_mut_slice());
+        let vote = votes.unwrap_or_default().get_mut(usize::try_from(member).unwrap_or(usize::MAX));
+        if let Some(vote) = vote {
+            change(vote);
+        }
+    }
+
+    /// Notes when a round closed, if that event closed it.
+    fn close(&mut self, event: &Event, time: u64) {
+        let (number, declined) = match event {
+            Event::Declined(e) => (e.number, true),
+            Event::Revealed(e) => (e.number, false),
+            _ => return,
+        };
+        let round = self.rounds.iter_mut().find(|round| round.number == number);
+        if let Some(drawn) = round.and_then(|round| round.drawn.as_mut())
+            && !drawn.is_unopened()
+            && !(declined && drawn.is_undecided())
+        {
+            drawn.closed_at = Some(time);
+        }
+    }
+}
+
+impl RoundHistory {
+    fn opened(event: &IGenerationOracle::Opened) -> Self {
+        Self {
+            number: event.number,
+            payer: event.payer,
+            randomness: event.randomnessId,
+            draw_deadline: event.drawDeadline.to(),
+            drawn: None,
+            settled: None,
+            reward: U256::ZERO,
+        }
+    }
+
+    /// The round as calls hand it back: with no members if it was never drawn.
+    #[must_use]
+    pub fn calldata(&self) -> Round {
+        match &self.drawn {
+            Some(drawn) => drawn.round.clone(),
+            None => Round { number: self.number, ..Round::default() },
+        }
+    }
+
+    /// The votes, in the order of the draw; empty before it.
+    #[must_use]
+    pub fn votes(&self) -> &[Vote] {
+        self.drawn.as_ref().map_or(&[], |drawn| &drawn.votes)
+    }
+
+    /// The opened digests, in the order of the draw.
+    #[must_use]
+    pub fn digests(&self) -> Vec<Digest> {
+        self.votes().iter().filter_map(|vote| vote.reveal).map(|reveal| reveal.digest).collect()
+    }
+
+    /// What the votes come to, as they stand.
+    #[must_use]
+    pub fn tally(&self, job: &Job) -> tally::Verdict {
+        let size = size_of(job.terms.committeeSize, self.number);
+        tally(&ToleranceProfile::from(job), quorum(size, job.terms.superMajority), &self.digests())
+    }
+
+    /// Where the round stands, if it is the latest one. Twin of `Rounds.sol`.
+    #[must_use]
+    pub fn phase(&self, job: &Job, windows: &Windows, now: ChainTime) -> Phase {
+        if self.settled.is_some() {
+            return Phase::Settled;
+        }
+        let Some(drawn) = &self.drawn else { return self.phase_before_draw(job, now) };
+
+        let reveal_deadline = self.reveal_deadline(windows);
+        let decided = drawn.closed_at.is_some() || !drawn.is_undecided();
+        if !decided && now.time < drawn.commit_deadline {
+            return Phase::Commit;
+        }
+        if drawn.is_unopened() && now.time < reveal_deadline {
+            return Phase::Reveal;
+        }
+        self.last_phases(job, drawn.closes_at(reveal_deadline), now)
+    }
+
+    /// When the present phase ends, in seconds since the epoch; none if it does not end by the clock.
+    #[must_use]
+    pub fn deadline(&self, job: &Job, windows: &Windows, phase: Phase) -> Option<u64> {
+        let drawn = self.drawn.as_ref();
+        match phase {
+            Phase::Requested | Phase::Draw => Some(self.draw_deadline),
+            Phase::Commit => drawn.map(|drawn| drawn.commit_deadline),
+            Phase::Reveal => Some(self.reveal_deadline(windows)),
+            Phase::Appeal => Some(self.appeal_deadline(job, windows)),
+            _ => None,
+        }
+    }
+
+    /// When the verdict can no longer be appealed, if nothing more happens, in seconds since the epoch.
+    #[must_use]
+    pub fn appeal_deadline(&self, job: &Job, windows: &Windows) -> u64 {
+        let closes = self.drawn.as_ref().map_or(self.draw_deadline, |drawn| drawn.closes_at(self.reveal_deadline(windows)));
+        closes + u64::from(job.appealWindow)
+    }
+
+    fn reveal_deadline(&self, windows: &Windows) -> u64 {
+        self.drawn.as_ref().map_or(0, |drawn| drawn.commit_deadline) + u64::from(windows.reveal)
+    }
+
+    fn phase_before_draw(&self, job: &Job, now: ChainTime) -> Phase {
+        match now.time < self.draw_deadline {
+            true if now.block > self.randomness => Phase::Draw,
+            true => Phase::Requested,
+            false if self.number == 1 => Phase::Expired,
+            false => self.last_phases(job, self.draw_deadline, now),
+        }
+    }
+
+    fn last_phases(&self, job: &Job, closed_at: u64, now: ChainTime) -> Phase {
+        let last = self.number == MOST_ROUNDS || now.time >= closed_at + u64::from(job.appealWindow);
+        if last { Phase::Settle } else { Phase::Appeal }
+    }
+}
+
+impl DrawnRound {
+    fn of(round: Round, block: u64, commit_deadline: u64) -> Self {
+        let vote = |&word: &B256| {
+            let member = Member::from(word);
+            let step = if member.is_excused() { Step::Out } else { Step::Drawn };
+            Vote { member, step, commitment: None, reveal: None }
+        };
+        let votes = round.members.iter().map(vote).collect();
+        Self { round, block, commit_deadline, votes, closed_at: None }
+    }
+
+    /// Somebody may still commit, as far as the clock allows.
+    fn is_undecided(&self) -> bool {
+        self.votes.iter().any(|vote| vote.step == Step::Drawn)
+    }
+
+    /// Somebody has committed and not revealed.
+    fn is_unopened(&self) -> bool {
+        self.votes.iter().any(|vote| vote.step == Step::Committed)
+    }
+
+    fn closes_at(&self, reveal_deadline: u64) -> u64 {
+        match self.closed_at {
+            _ if self.is_unopened() => reveal_deadline,
+            Some(time) => time,
+            None => self.commit_deadline,
+        }
+    }
+}
+
+impl Settlement {
+    /// By all seats, in wei.
+    #[must_use]
+    pub fn total_earned(&self) -> U256 {
+        self.earned.iter().sum()
+    }
+}
+
+impl Outcome {
+    /// Whether there is a winner.
+    #[must_use]
+    pub fn is_accepted(self) -> bool {
+        self == Self::Accepted
+    }
+}
+
+#[cfg(test)]
+#[path = "history/tests.rs"]
+mod tests;
