@@ -146,9 +146,7 @@ contract GenerationLens is IGenerationLens {
             bool open = state.stepOf(i) == IGenerationOracle.Step.Revealed;
             if (open) digests[revealed++] = ORACLE.voteOf(round.members[i].slot());
         }
-        assembly ("memory-safe") {
-            mstore(digests, revealed) // what was not revealed is cut off
-        }
+        Rulings.cut(digests, revealed);
         ballot.digests = digests;
         return Rulings.winnerOf(Rulings.rulesOf(job, round.number), ballot);
     }
@@ -212,7 +210,7 @@ contract GenerationLens is IGenerationLens {
         IGenerationOracle.RoundState memory state,
         IGenerationOracle.Round calldata round
     ) private pure {
-        bool drawn = state.hash == Rounds.hashOf(round);
+        bool drawn = state.hash == Rounds.hashOfDrawn(round);
         require(drawn, IGenerationOracle.WrongRound(jobId, round.number));
     }
 }

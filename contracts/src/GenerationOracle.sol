@@ -13,7 +13,7 @@ import {Fees} from "./libraries/Fees.sol";
 import {Members} from "./libraries/Members.sol";
 import {Rounds} from "./libraries/Rounds.sol";
 import {Rulings} from "./libraries/Rulings.sol";
-import {Seats} from "./libraries/Seats.sol";
+import {Account, Appeal, Books, Settlements} from "./libraries/Settlements.sol";
 
 /// @dev Documented in IGenerationOracle.
 contract GenerationOracle is IGenerationOracle, VerifierStakes {
@@ -22,22 +22,8 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     using Rounds for RoundState;
     using Rounds for Round;
     using Rounds for Verdict;
+    using Settlements for Books;
 
-    /// @dev Spent by requests and appeals, filled by what goes back and by bounties.
-    struct Account {
-        uint128 balance;
-        uint128 nonce;
-    }
-
-    struct Appeal {
-        address appellant;
-        /// What it paid and did not get back, in wei.
-        uint96 paid;
-    }
-
-    /// @dev Burned money is sent where nobody has the key, rather than kept here, so that what this contract holds is
-    /// exactly what it owes. There is no code there that could refuse it.
-    address payable private constant BURNED = payable(0x000000000000000000000000000000000000dEaD);
     uint8 private constant LEAST_COMMITTEE = 3;
     uint8 private constant MOST_COMMITTEE = 31;
     uint8 private constant LEAST_SUPER_MAJORITY = 5;
@@ -53,11 +39,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     uint32 private immutable REVEAL_WINDOW;
     uint32 private immutable APPEAL_WINDOW;
 
-    mapping(bytes32 jobId => mapping(uint8 number => RoundState)) private _rounds;
-    mapping(bytes32 jobId => mapping(uint8 number => Appeal)) private _appeals;
-    /// @dev A commitment until it is opened, the digest afterwards. The slot belongs to a seat, whose later jobs use it again.
-    mapping(uint256 slot => bytes32) private _votes;
-    mapping(address account => Account) private _accounts;
+    Books private _books;
     mapping(address requester => mapping(uint256 word => uint256)) private _usedNonces;
 
     /// @param unbonding seconds: a seat must not be withdrawn while a job that may draw it can still be appealed, so it is at
@@ -185,12 +167,12 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     /// @return nonce the account's, which is then raised
     function _charge(address payer, uint256 fee, uint256 mostFee) private returns (uint128 nonce) {
         require(fee <= mostFee, FeeAboveLimit(fee, mostFee));
-        Account memory account = _accounts[payer];
+        Account memory account = _books.accounts[payer];
         uint256 balance = account.balance + msg.value;
         require(balance >= fee, BalanceTooSmall(payer, balance, fee));
 
         nonce = account.nonce;
-        _accounts[payer] = Account({balance: uint128(balance - fee), nonce: nonce + 1});
+        _books.accounts[payer] = Account({balance: uint128(balance - fee), nonce: nonce + 1});
     }
 
     /// @dev Makes a round wait for randomness that nobody knows yet.
@@ -201,7 +183,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         state.clock = uint40(block.timestamp) + DRAW_WINDOW;
         if (number == FIRST) state.latest = FIRST;
 
-        _rounds[jobId][number] = state;
+        _books.rounds[jobId][number] = state;
 
         emit Opened(jobId, number, payer, id, state.clock);
     }
@@ -214,7 +196,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         (RoundState memory state, uint8 number) = _latest(jobId);
         _draw(jobId, job, number, state, proof);
 
-        _rounds[jobId][number] = state;
+        _books.rounds[jobId][number] = state;
     }
 
     /// @inheritdoc IGenerationOracle
@@ -233,7 +215,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         require(drawn.drawSeed == round.drawSeed, OtherDraw(round.drawSeed, drawn.drawSeed));
         _commit(jobId, number, state, member, drawn.members[member], commitment);
 
-        _rounds[jobId][number] = state;
+        _books.rounds[jobId][number] = state;
     }
 
     function _draw(bytes32 jobId, Job calldata job, uint8 number, RoundState memory state, bytes calldata proof)
@@ -241,27 +223,16 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         returns (Round memory round)
     {
         require(state.stage == Stage.Opened && block.timestamp < state.clock, WrongPhase(Phase.Draw));
-        round = _roundOf(jobId, job, number, state, proof, msg.sender);
+        bytes32 random = RANDOMNESS.randomness(uint64(uint136(state.hash)), proof);
+        uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
+        uint32 bits;
 
-        uint32 bits = _bind(job.modelId, round.members);
+        (round.number, round.drawer) = (number, msg.sender);
+        round.drawSeed = Rounds.drawSeed(random, jobId, number);
+        (round.members, bits) = _seat(job.modelId, round.drawSeed, job.poolSlots, job.requestedAt, size);
         state.draw(round, bits, job.terms.commitWindow);
 
         emit Drawn(jobId, round, state.clock);
-    }
-
-    function _roundOf(
-        bytes32 jobId,
-        Job calldata job,
-        uint8 number,
-        RoundState memory state,
-        bytes calldata proof,
-        address drawer
-    ) private view returns (Round memory round) {
-        bytes32 random = RANDOMNESS.randomness(uint64(uint136(state.hash)), proof);
-        (round.number, round.drawer) = (number, drawer);
-        round.drawSeed = Rounds.drawSeed(random, jobId, number);
-        uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
-        round.members = _membersOf(job.modelId, round.drawSeed, job.poolSlots, job.requestedAt, size);
     }
 
     // --------------------------------------------------------------------------------------------------------- the votes
@@ -271,7 +242,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         RoundState memory state = _drawn(jobId, round);
         _commit(jobId, round.number, state, member, round.members[member], commitment);
 
-        _rounds[jobId][round.number] = state;
+        _books.rounds[jobId][round.number] = state;
     }
 
     function _commit(
@@ -286,7 +257,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         require(commitment != 0, EmptyCommitment());
 
         state.commit(member);
-        _votes[seat.slot()] = commitment;
+        _books.votes[seat.slot()] = commitment;
 
         emit Committed(jobId, number, member, commitment);
     }
@@ -297,7 +268,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         _checkVoter(state, member, round.members[member]);
 
         state.decline(member);
-        _rounds[jobId][round.number] = state;
+        _books.rounds[jobId][round.number] = state;
 
         emit Declined(jobId, round.number, member);
     }
@@ -308,12 +279,12 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         require(state.mayReveal(REVEAL_WINDOW), WrongPhase(Phase.Reveal));
         require(state.stepOf(member) == Step.Committed, NotCommitted(member));
         Member seat = round.members[member];
-        bool opens = _votes[seat.slot()] == commitmentOf(jobId, round.number, seat.seat(), opening);
+        bool opens = _books.votes[seat.slot()] == commitmentOf(jobId, round.number, seat.seat(), opening);
         require(opens, WrongOpening(member));
 
         state.reveal(member);
-        _rounds[jobId][round.number] = state;
-        _votes[seat.slot()] = opening.digest;
+        _books.rounds[jobId][round.number] = state;
+        _books.votes[seat.slot()] = opening.digest;
 
         emit Revealed(jobId, round.number, member, opening.digest, opening.contentHash);
     }
@@ -333,8 +304,8 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         uint256 fee = job.escrowOf(number, Rulings.sizeOf(job.terms.committeeSize, number));
 
         _charge(msg.sender, fee, type(uint256).max);
-        _appeals[jobId][number] = Appeal({appellant: msg.sender, paid: uint96(fee)});
-        _rounds[jobId][FIRST].latest = number;
+        _books.appeals[jobId][number] = Appeal({appellant: msg.sender, paid: uint96(fee)});
+        _books.rounds[jobId][FIRST].latest = number;
 
         _open(jobId, number, msg.sender);
     }
@@ -343,17 +314,13 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     function settle(Job calldata job, Round calldata round) external nonReentrant {
         bytes32 jobId = idOf(job);
         uint8 number = _expect(jobId, job, Phase.Settle);
-        RoundState memory state = _rounds[jobId][number];
-        Rulings.Ballot memory ballot = _ballotOf(jobId, state, round);
-        (bytes32 digest, uint256 supporters, Rulings.Bill memory bill) =
-            Rulings.decide(Rulings.rulesOf(job, number), ballot);
-        Verdict memory verdict = _verdict(job, number, digest, supporters);
+        RoundState memory state = _books.rounds[jobId][number];
+        if (state.stage == Stage.Drawn) _checkRound(jobId, state, round);
 
+        Verdict memory verdict = Settlements.settle(_books, _poolOf(job.modelId), jobId, job, round, state, number);
         _close(jobId, number, state, verdict);
 
         emit Settled(jobId, verdict);
-        _payOut(jobId, job, round, number, ballot.members, bill, verdict.outcome);
-        _burn(bill.totalLost);
     }
 
     /// @inheritdoc IGenerationOracle
@@ -361,96 +328,34 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         bytes32 jobId = idOf(job);
         uint8 number = round.number;
         require(isFinal(jobId, verdict), WrongVerdict(jobId));
-        RoundState memory state = _rounds[jobId][number];
+        RoundState memory state = _books.rounds[jobId][number];
         bool open = state.stage == Stage.Opened || state.stage == Stage.Drawn;
-        require(open && _rounds[jobId][number + 1].stage == Stage.Settled, WrongPhase(Phase.Settle));
-        Rulings.Ballot memory ballot = _ballotOf(jobId, state, round);
-        (bool changed, Rulings.Bill memory bill) = Rulings.review(
-            Rulings.rulesOf(job, number), ballot, verdict.outcome == Outcome.Accepted, verdict.digest
-        );
+        require(open && _books.rounds[jobId][number + 1].stage == Stage.Settled, WrongPhase(Phase.Settle));
+        if (state.stage == Stage.Drawn) _checkRound(jobId, state, round);
 
         _close(jobId, number, state, verdict);
 
-        _payOut(jobId, job, round, number, ballot.members, bill, verdict.outcome);
-        _burn(changed ? bill.totalLost - _reward(jobId, number + 1, bill.slashed) : bill.totalLost);
+        Settlements.settleEarlier(_books, _poolOf(job.modelId), jobId, job, round, state, verdict);
     }
 
     /// @inheritdoc IGenerationOracle
     function expire(Job calldata job) external {
         bytes32 jobId = idOf(job);
         _expect(jobId, job, Phase.Expired);
-        RoundState memory state = _rounds[jobId][FIRST];
+        RoundState memory state = _books.rounds[jobId][FIRST];
         Verdict memory verdict;
         (verdict.outcome, verdict.round) = (Outcome.Expired, FIRST);
 
         (state.stage, state.hash) = (Stage.Delivered, verdict.hashOf());
-        _rounds[jobId][FIRST] = state;
+        _books.rounds[jobId][FIRST] = state;
 
         emit Settled(jobId, verdict);
-        _credit(job.requester, job.feeOf());
+        _books.credit(job.requester, job.feeOf());
     }
 
     function _close(bytes32 jobId, uint8 number, RoundState memory state, Verdict memory verdict) private {
         (state.stage, state.hash) = (Stage.Settled, verdict.hashOf());
-        _rounds[jobId][number] = state;
-    }
-
-    function _verdict(Job calldata job, uint8 number, bytes32 digest, uint256 supporters)
-        private
-        pure
-        returns (Verdict memory)
-    {
-        return Verdict({
-            outcome: supporters > 0 ? Outcome.Accepted : Outcome.Unresolved,
-            digest: digest,
-            round: number,
-            supporters: uint8(supporters),
-            safeValue: Rulings.safeValue(job)
-        });
-    }
-
-    /// @dev Pays a round out of its own escrow.
-    function _payOut(
-        bytes32 jobId,
-        Job calldata job,
-        Round calldata round,
-        uint8 number,
-        Member[] memory members,
-        Rulings.Bill memory bill,
-        Outcome outcome
-    ) private {
-        for (uint256 i; i < members.length; ++i) {
-            _release(job.modelId, members[i], job.bond, bill.earned[i], bill.lost[i], bill.evicted[i]);
-        }
-        emit RoundSettled(jobId, number, bill.earned, bill.lost);
-
-        uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
-        uint256 royalty = number == FIRST && outcome == Outcome.Accepted ? job.royaltyOn(bill.totalEarned) : 0;
-        uint256 drawBounty = members.length > 0 ? job.drawBounty(size) : 0;
-        uint256 settleBounty = job.settleBounty(size);
-        uint256 rest = job.escrowOf(number, size) - bill.totalEarned - royalty - drawBounty - settleBounty;
-        _credit(job.modelOwner, royalty);
-        _credit(round.drawer, drawBounty);
-        _credit(msg.sender, settleBounty);
-        _credit(number == FIRST ? job.requester : _appeals[jobId][number].appellant, rest);
-        if (number > FIRST) _appeals[jobId][number].paid -= uint96(rest);
-    }
-
-    /// @dev Half again of what the appellant paid, from at most 30 % of the slashes of the round that it challenged.
-    function _reward(bytes32 jobId, uint8 number, uint256 slashed) private returns (uint256 reward) {
-        Appeal memory challenge = _appeals[jobId][number];
-        reward = Math.min(uint256(challenge.paid) * 3 / 2, slashed * 3 / 10);
-
-        _credit(challenge.appellant, reward);
-        emit AppealRewarded(jobId, number, challenge.appellant, reward);
-    }
-
-    function _burn(uint256 amount) private {
-        if (amount > 0) Address.sendValue(BURNED, amount);
-    }
-
-    function _credit(address account, uint256 amount) private {
-        if (amount > 0) _accounts[account].balance += uint128(amount);
+        _books.rounds[jobId][number] = state;
     }
 
     // ------------------------------------------------------------------------------------------- deliver, withdraw
@@ -460,13 +365,13 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     function deliver(Job calldata job, Verdict calldata verdict) external {
         bytes32 jobId = idOf(job);
         address consumer = job.terms.consumer;
-        RoundState memory state = _rounds[jobId][FIRST];
+        RoundState memory state = _books.rounds[jobId][FIRST];
         require(state.stage == Stage.Settled && consumer != address(0), NotDeliverable(jobId));
         require(isFinal(jobId, verdict), WrongVerdict(jobId));
 
         state.stage = Stage.Delivered;
-        _rounds[jobId][FIRST] = state;
-        _credit(msg.sender, job.deliverBounty());
+        _books.rounds[jobId][FIRST] = state;
+        _books.credit(msg.sender, job.deliverBounty());
 
         bytes memory data = abi.encodeCall(IGenerationConsumer.onVerdict, (jobId, job, verdict));
         emit Delivered(jobId, consumer, _callOnce(consumer, job.terms.consumerGas, data));
@@ -485,17 +390,17 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
 
     /// @inheritdoc IGenerationOracle
     function deposit() external payable {
-        _credit(msg.sender, msg.value);
+        _books.credit(msg.sender, msg.value);
 
         emit Deposited(msg.sender, msg.value);
     }
 
     /// @inheritdoc IGenerationOracle
     function withdraw(address payable to) external nonReentrant returns (uint256 amount) {
-        amount = _accounts[msg.sender].balance;
+        amount = _books.accounts[msg.sender].balance;
         require(amount > 0, NothingToWithdraw(msg.sender));
 
-        _accounts[msg.sender].balance = 0;
+        _books.accounts[msg.sender].balance = 0;
 
         emit Withdrawn(msg.sender, to, amount);
 
@@ -515,17 +420,17 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
 
     /// @inheritdoc IGenerationOracle
     function stateOf(bytes32 jobId, uint8 number) external view returns (RoundState memory) {
-        return _rounds[jobId][number];
+        return _books.rounds[jobId][number];
     }
 
     /// @inheritdoc IGenerationOracle
     function voteOf(uint256 slot) external view returns (bytes32) {
-        return _votes[slot];
+        return _books.votes[slot];
     }
 
     /// @inheritdoc IGenerationOracle
     function appealOf(bytes32 jobId, uint8 number) external view returns (address appellant, uint96 paid) {
-        Appeal memory challenge = _appeals[jobId][number];
+        Appeal memory challenge = _books.appeals[jobId][number];
         return (challenge.appellant, challenge.paid);
     }
 
@@ -546,12 +451,12 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
 
     /// @inheritdoc IGenerationOracle
     function balanceOf(address account) external view returns (uint256) {
-        return _accounts[account].balance;
+        return _books.accounts[account].balance;
     }
 
     /// @inheritdoc IGenerationOracle
     function nonceOf(address requester) external view returns (uint256) {
-        return _accounts[requester].nonce;
+        return _books.accounts[requester].nonce;
     }
 
     /// @inheritdoc IGenerationOracle
@@ -577,44 +482,20 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
 
     // ----------------------------------------------------------------------------------------------------------- inside
 
-    /// @dev The votes of a round, none if it was never drawn.
-    function _ballotOf(bytes32 jobId, RoundState memory state, Round calldata round)
-        private
-        view
-        returns (Rulings.Ballot memory ballot)
-    {
-        if (state.stage == Stage.Opened) return ballot;
-
-        _checkRound(jobId, state, round);
-        ballot.members = round.members;
-        ballot.steps = new Step[](round.members.length);
-        bytes32[] memory digests = new bytes32[](round.members.length);
-        uint256 revealed;
-        for (uint256 i; i < digests.length; ++i) {
-            Step step = state.stepOf(i);
-            ballot.steps[i] = step;
-            if (step == Step.Revealed) digests[revealed++] = _votes[round.members[i].slot()];
-        }
-        assembly ("memory-safe") {
-            mstore(digests, revealed) // what was not revealed is cut off
-        }
-        ballot.digests = digests;
-    }
-
     function _drawn(bytes32 jobId, Round calldata round) private view returns (RoundState memory state) {
-        state = _rounds[jobId][round.number];
+        state = _books.rounds[jobId][round.number];
         require(state.stage == Stage.Drawn, WrongPhase(Phase.Commit));
         _checkRound(jobId, state, round);
     }
 
     function _checkRound(bytes32 jobId, RoundState memory state, Round calldata round) private pure {
-        require(state.hash == round.hashOf(), WrongRound(jobId, round.number));
+        require(state.hash == Rounds.hashOfDrawn(round), WrongRound(jobId, round.number));
     }
 
     function _latest(bytes32 jobId) private view returns (RoundState memory state, uint8 number) {
-        state = _rounds[jobId][FIRST];
+        state = _books.rounds[jobId][FIRST];
         number = state.latest;
-        if (number > FIRST) state = _rounds[jobId][number];
+        if (number > FIRST) state = _books.rounds[jobId][number];
     }
 
     /// @return number the latest round's

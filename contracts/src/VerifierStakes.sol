@@ -12,7 +12,6 @@ import {Pool, Seats} from "./libraries/Seats.sol";
 /// @notice The seats, as the owners see them (documented in IVerifierStakes) and as the oracle, which is built on this,
 /// binds and releases them.
 abstract contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
-    using Members for IGenerationOracle.Member;
     using Seats for Pool;
 
     uint256 private constant MOST_URL_BYTES = 256;
@@ -80,53 +79,20 @@ abstract contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
 
     // ------------------------------------------------------------------------------------------------------- the oracle
 
-    /// @dev The seats that `seed` draws, with their operators and the vote slots they would use now.
-    function _membersOf(bytes32 modelId, bytes32 seed, uint32 slots, uint40 requestedAt, uint8 size)
+    /// @dev The seats that `seed` draws, each with an eighth of its stake bound from now on, but for those that are excused.
+    /// @return members the seats, with their operators and the vote slots they use
+    /// @return bits one for each seat that takes part, by member
+    function _seat(bytes32 modelId, bytes32 seed, uint32 slots, uint40 requestedAt, uint8 size)
         internal
-        view
-        returns (IGenerationOracle.Member[] memory)
+        returns (IGenerationOracle.Member[] memory members, uint32 bits)
     {
-        return Members.wrap(_pools[modelId].members(seed, slots, requestedAt, size, SEAT_AGE));
+        Pool storage pool = _pools[modelId];
+        members = Members.wrap(pool.members(seed, slots, requestedAt, size, SEAT_AGE));
+        bits = pool.bind(members);
     }
 
-    /// @dev Binds an eighth of the stake of each seat that is not excused.
-    /// @return bits one for each of them, by member
-    function _bind(bytes32 modelId, IGenerationOracle.Member[] memory members) internal returns (uint32 bits) {
-        Pool storage pool = _pools[modelId];
-        for (uint256 i; i < members.length; ++i) {
-            if (members[i].isExcused()) continue;
-
-            pool.seats[members[i].seat()].places |= uint8(1 << members[i].place());
-            bits |= uint32(1 << i);
-        }
-    }
-
-    /// @dev Gives a seat its bond back, what it earned, and less of its stake if it lost some. A seat that cannot cover one
-    /// bond any more leaves the pool. It cannot fail: a seat cannot be withdrawn while it has a bond, and it loses at most
-    /// the bond that it held.
-    function _release(
-        bytes32 modelId,
-        IGenerationOracle.Member member,
-        uint96 bond,
-        uint96 earned,
-        uint96 lost,
-        bool evict
-    ) internal {
-        if (member.isExcused()) return;
-
-        Pool storage pool = _pools[modelId];
-        Seat storage seat = pool.seats[member.seat()];
-        seat.places &= ~uint8(1 << member.place());
-        seat.earned += earned;
-        if (lost == 0) return;
-
-        uint96 stake = seat.stake - lost;
-        (seat.stake, seat.bonds) = (stake, uint8(stake / bond));
-        if ((!evict && stake >= bond) || seat.leftAt != 0) return;
-
-        seat.leftAt = uint40(block.timestamp);
-        pool.active -= 1;
-        emit Left(modelId, member.seat(), true);
+    function _poolOf(bytes32 modelId) internal view returns (Pool storage) {
+        return _pools[modelId];
     }
 
     // -------------------------------------------------------------------------------------------------------- the views

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     error::{ChainError, DeploymentError},
-    header::{HeaderError, seed_header},
+    header::{HeaderError, foretold_seed, seed_header},
     history::{DrawnRound, History, Reveal, RoundHistory, Settlement, Vote},
     ids::{IdPrefix, MalformedId},
     jobs::{JobLookupError, Request},
@@ -47,6 +47,10 @@ sol!(
 sol!(
     #![sol(all_derives = true, rpc)]
     "../contracts/src/interfaces/IVerifierStakes.sol"
+);
+sol!(
+    #![sol(all_derives = true)]
+    "../contracts/src/interfaces/IRandomness.sol"
 );
 
 /// The longest wait for one answer of the RPC.

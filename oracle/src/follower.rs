@@ -75,9 +75,9 @@ pub struct Happened {
 /// An event of the protocol.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// Of `GenerationOracle`.
-    Oracle(OracleEvent),
-    /// Of `VerifierStakes`.
+    /// Of a job, or of an account.
+    Oracle(Box<OracleEvent>),
+    /// Of a seat.
     Stakes(StakesEvent),
     /// Of `ModelRegistry`.
     Models(ModelsEvent),
@@ -198,9 +198,8 @@ impl<P: Provider> Follower<P> {
         Ok(events)
     }
 
-    fn addresses(&self) -> [Address; 3] {
-        let Deployment { generation_oracle, verifier_stakes, model_registry, .. } = self.deployment;
-        [generation_oracle, verifier_stakes, model_registry]
+    fn addresses(&self) -> [Address; 2] {
+        [self.deployment.generation_oracle, self.deployment.model_registry]
     }
 
     /// None for an event that this version does not know.
@@ -214,18 +213,20 @@ impl<P: Provider> Follower<P> {
         Ok(event.map(|event| Happened { block: Cursor { number, hash }, transaction, log_index, event }))
     }
 
+    /// The oracle's contract tells of seats, too.
     fn event(&self, log: &Log) -> sol_types::Result<Option<Event>> {
-        let [oracle, stakes, models] = self.addresses();
+        let [oracle, models] = self.addresses();
         let address = log.address();
-        Ok(if address == oracle {
-            decode(log)?.map(Event::Oracle)
-        } else if address == stakes {
-            decode(log)?.map(Event::Stakes)
-        } else if address == models {
-            decode(log)?.map(Event::Models)
-        } else {
-            None
-        })
+        if address == models {
+            return Ok(decode(log)?.map(Event::Models));
+        }
+        if address != oracle {
+            return Ok(None);
+        }
+        match decode(log)? {
+            Some(event) => Ok(Some(Event::Oracle(Box::new(event)))),
+            None => Ok(decode(log)?.map(Event::Stakes)),
+        }
     }
 }
 
@@ -281,7 +282,7 @@ mod tests {
 
     use alloy::{
         eips::BlockId,
-        primitives::{LogData, U64, keccak256},
+        primitives::{LogData, U64, U256, keccak256},
         providers::{EthGetBlock, ProviderCall, RootProvider, mock::Asserter},
         rpc::{
             client::{NoParams, RpcClient},
@@ -293,7 +294,7 @@ mod tests {
 
     use super::*;
 
-    /// A chain in memory whose every block declines one seat, the block's number.
+    /// A chain in memory in whose every block one member declines: the one with the block's number.
     #[derive(Clone)]
     struct Chain {
         state: Arc<Mutex<State>>,
@@ -393,8 +394,8 @@ mod tests {
         Deployment {
             chain_id: 31_337,
             generation_oracle: Address::repeat_byte(1),
-            verifier_stakes: Address::repeat_byte(2),
-            model_registry: Address::repeat_byte(3),
+            model_registry: Address::repeat_byte(2),
+            randomness: Address::repeat_byte(3),
             block: 5,
         }
     }
@@ -411,19 +412,18 @@ mod tests {
     }
 
     fn declined(height: u64, hash: B256) -> Log {
-        let event = IGenerationOracle::Declined { jobId: hash, seat: height as u32 };
+        let event = IGenerationOracle::Declined { jobId: hash, number: 1, member: U256::from(height) };
         log(deployment().generation_oracle, height, hash, event.encode_log_data())
     }
 
-    /// The seats declined in the next step, and the cursor after it.
+    /// The members who declined in the next step, and the cursor after it.
     async fn next(follower: &mut Follower<Chain>) -> (Vec<u32>, Cursor) {
         let Advance::Confirmed { events, next } = follower.advance().await.unwrap() else { panic!("nothing new") };
-        let seat = |happened: &Happened| match &happened.event {
-            Event::Oracle(OracleEvent::Declined(declined)) => {
-                assert_eq!(declined.jobId, happened.block.hash);
-                declined.seat
-            }
-            other => panic!("{other:?}"),
+        let seat = |happened: &Happened| {
+            let Event::Oracle(event) = &happened.event else { panic!("{happened:?}") };
+            let OracleEvent::Declined(declined) = event.as_ref() else { panic!("{event:?}") };
+            assert_eq!(declined.jobId, happened.block.hash);
+            declined.member.to()
         };
         (events.iter().map(seat).collect(), next)
     }

@@ -7,8 +7,7 @@ import {Members} from "./Members.sol";
 import {Standing, Standings} from "./Standings.sol";
 import {Tally} from "./Tally.sol";
 
-/// @notice What the votes of a round come to: the winner, and what that means for each member. Pure, and linked, so that the
-/// oracle keeps below the size of a contract (EIP-170).
+/// @notice What the votes of a round come to: the winner, and what that means for each member. Pure.
 library Rulings {
     using Members for IGenerationOracle.Member;
     using Standings for Standing;
@@ -58,7 +57,7 @@ library Rulings {
     /// @return digest zero if there is none
     /// @return supporters seats that it accepts; zero if there is no winner
     function winnerOf(Rules memory rules, Ballot memory ballot)
-        public
+        internal
         pure
         returns (bytes32 digest, uint256 supporters)
     {
@@ -69,7 +68,7 @@ library Rulings {
 
     /// @notice The last round: its winner, and what it comes to.
     function decide(Rules memory rules, Ballot memory ballot)
-        external
+        internal
         pure
         returns (bytes32 digest, uint256 supporters, Bill memory bill)
     {
@@ -81,7 +80,7 @@ library Rulings {
     /// @param accepted whether that has a winner, `last`
     /// @return changed whether it is another one than the round's own
     function review(Rules memory rules, Ballot memory ballot, bool accepted, bytes32 last)
-        external
+        internal
         pure
         returns (bool changed, Bill memory bill)
     {
@@ -124,7 +123,14 @@ library Rulings {
         return Standings.ofZone(Digests.zone(rules.accept, rules.reject, winner, digest), rules.fixedSeed);
     }
 
-    /// @notice See `IGenerationOracle.safeValueOf`.
+    /// @notice Shortens an array.
+    function cut(bytes32[] memory words, uint256 length) internal pure {
+        assembly ("memory-safe") {
+            mstore(words, length)
+        }
+    }
+
+    /// @notice See `IGenerationLens.safeValueOf`.
     function safeValue(IGenerationOracle.Job calldata job) internal pure returns (uint256) {
         bool staffed = job.poolSeats >= 3 * uint256(sizeOf(job.terms.committeeSize, 2));
         if (job.terms.fixedSeed || !staffed) return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IGenerationOracle} from "../interfaces/IGenerationOracle.sol";
 import {IVerifierStakes} from "../interfaces/IVerifierStakes.sol";
 import {Draws} from "./Draws.sol";
 import {Members} from "./Members.sol";
@@ -25,6 +26,7 @@ struct Pool {
 /// contract (EIP-170).
 library Seats {
     using Draws for Draws.Deck;
+    using Members for IGenerationOracle.Member;
 
     uint8 internal constant PLACES = 8;
 
@@ -162,6 +164,44 @@ library Seats {
             address operator = count(used) < bonds ? seat.operator : address(0);
             drawn[i] = Members.pack(operator, number, numbers[i], freePlace(used));
         }
+    }
+
+    /// @dev Binds an eighth of the stake of each seat that is not excused.
+    /// @return bits one for each of them, by member
+    function bind(Pool storage pool, IGenerationOracle.Member[] memory drawn) internal returns (uint32 bits) {
+        for (uint256 i; i < drawn.length; ++i) {
+            if (drawn[i].isExcused()) continue;
+
+            pool.seats[drawn[i].seat()].places |= uint8(1 << drawn[i].place());
+            bits |= uint32(1 << i);
+        }
+    }
+
+    /// @dev Gives a seat its bond back, what it earned, and less of its stake if it lost some. A seat that cannot cover one
+    /// bond any more leaves the pool. It cannot fail: a seat cannot be withdrawn while it has a bond, and it loses at most
+    /// the bond that it held.
+    function release(
+        Pool storage pool,
+        bytes32 modelId,
+        IGenerationOracle.Member member,
+        uint96 bond,
+        uint96 earned,
+        uint96 lost,
+        bool evict
+    ) internal {
+        if (member.isExcused()) return;
+
+        IVerifierStakes.Seat storage seat = pool.seats[member.seat()];
+        (seat.places, seat.earned) = (seat.places & ~uint8(1 << member.place()), seat.earned + earned);
+        if (lost == 0) return;
+
+        uint96 stake = seat.stake - lost;
+        (seat.stake, seat.bonds) = (stake, uint8(stake / bond));
+        if ((!evict && stake >= bond) || seat.leftAt != 0) return;
+
+        seat.leftAt = uint40(block.timestamp);
+        pool.active -= 1;
+        emit IVerifierStakes.Left(modelId, member.seat(), true);
     }
 
     /// @dev Of the request's time only: whatever happens to the seat afterwards changes nothing.

@@ -1,4 +1,4 @@
-//! The seed block's header, as `draw` takes it.
+//! The proof of a RANDAO, as `draw` takes it: the header of its block.
 
 use alloy::{
     primitives::{B256, Bytes, keccak256},
@@ -7,6 +7,7 @@ use alloy::{
 };
 
 use super::ChainError;
+use crate::round::draw_seed;
 
 /// Why a header cannot be given to `draw`.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,13 @@ pub enum HeaderError {
         /// Of the fields that are known.
         actual: B256,
     },
+}
+
+/// What round `number` of a job will be drawn with, if block `block` keeps its place in the chain.
+pub async fn foretold_seed(provider: &impl Provider, block: u64, job: B256, number: u8) -> Result<B256, HeaderError> {
+    let mined = provider.get_block_by_number(block.into()).await.map_err(ChainError::from)?;
+    let randao = mined.ok_or(HeaderError::NotMined { number: block })?.header.mix_hash;
+    Ok(draw_seed(randao, job, number))
 }
 
 /// The RLP-encoded header of block `number`, checked against the block's hash.

@@ -1,21 +1,23 @@
-//! History: what became of a job, put together from its own events, and its phase, read off the clock.
+//! History: what became of a job, put together from its own events, and its phase, read off the [`clock`].
 //!
 //! The contract keeps one word of each round; everything else is in its events.
 
+mod clock;
+
 use alloy::{
     primitives::{Address, B256, U256},
-    rpc::types::{Filter, Log},
+    rpc::types::Filter,
     sol_types::SolEventInterface,
 };
 
 use super::{
-    Chain, ChainError, ChainTime, IGenerationOracle,
-    IGenerationOracle::{IGenerationOracleEvents as Event, Job, Outcome, Phase, Round, Step, Verdict, Windows},
+    Chain, ChainError, IGenerationOracle,
+    IGenerationOracle::{IGenerationOracleEvents as Event, Job, Round, Step, Verdict},
     jobs::Request,
 };
 use crate::{
     digest::{Digest, ToleranceProfile},
-    round::{MOST_ROUNDS, Member, size_of},
+    round::{Member, size_of},
     tally::{self, quorum, tally},
 };
 
@@ -140,12 +142,6 @@ impl History {
         Some(self.round(1)?.drawn.as_ref()?.round.drawSeed)
     }
 
-    /// Where the latest round stands. Twin of the contract's reading of its clock.
-    #[must_use]
-    pub fn phase(&self, job: &Job, windows: &Windows, now: ChainTime) -> Phase {
-        self.latest().map_or(Phase::None, |round| round.phase(job, windows, now))
-    }
-
     /// The verdict of a round as it will be judged by if nothing more happens: its own if the latest one is the same,
     /// and the latest one otherwise.
     #[must_use]
@@ -264,63 +260,6 @@ impl RoundHistory {
         let size = size_of(job.terms.committeeSize, self.number);
         tally(&ToleranceProfile::from(job), quorum(size, job.terms.superMajority), &self.digests())
     }
-
-    /// Where the round stands, if it is the latest one. Twin of `Rounds.sol`.
-    #[must_use]
-    pub fn phase(&self, job: &Job, windows: &Windows, now: ChainTime) -> Phase {
-        if self.settled.is_some() {
-            return Phase::Settled;
-        }
-        let Some(drawn) = &self.drawn else { return self.phase_before_draw(job, now) };
-
-        let reveal_deadline = self.reveal_deadline(windows);
-        let decided = drawn.closed_at.is_some() || !drawn.is_undecided();
-        if !decided && now.time < drawn.commit_deadline {
-            return Phase::Commit;
-        }
-        if drawn.is_unopened() && now.time < reveal_deadline {
-            return Phase::Reveal;
-        }
-        self.last_phases(job, drawn.closes_at(reveal_deadline), now)
-    }
-
-    /// When the present phase ends, in seconds since the epoch; none if it does not end by the clock.
-    #[must_use]
-    pub fn deadline(&self, job: &Job, windows: &Windows, phase: Phase) -> Option<u64> {
-        let drawn = self.drawn.as_ref();
-        match phase {
-            Phase::Requested | Phase::Draw => Some(self.draw_deadline),
-            Phase::Commit => drawn.map(|drawn| drawn.commit_deadline),
-            Phase::Reveal => Some(self.reveal_deadline(windows)),
-            Phase::Appeal => Some(self.appeal_deadline(job, windows)),
-            _ => None,
-        }
-    }
-
-    /// When the verdict can no longer be appealed, if nothing more happens, in seconds since the epoch.
-    #[must_use]
-    pub fn appeal_deadline(&self, job: &Job, windows: &Windows) -> u64 {
-        let closes = self.drawn.as_ref().map_or(self.draw_deadline, |drawn| drawn.closes_at(self.reveal_deadline(windows)));
-        closes + u64::from(job.appealWindow)
-    }
-
-    fn reveal_deadline(&self, windows: &Windows) -> u64 {
-        self.drawn.as_ref().map_or(0, |drawn| drawn.commit_deadline) + u64::from(windows.reveal)
-    }
-
-    fn phase_before_draw(&self, job: &Job, now: ChainTime) -> Phase {
-        match now.time < self.draw_deadline {
-            true if now.block > self.randomness => Phase::Draw,
-            true => Phase::Requested,
-            false if self.number == 1 => Phase::Expired,
-            false => self.last_phases(job, self.draw_deadline, now),
-        }
-    }
-
-    fn last_phases(&self, job: &Job, closed_at: u64, now: ChainTime) -> Phase {
-        let last = self.number == MOST_ROUNDS || now.time >= closed_at + u64::from(job.appealWindow);
-        if last { Phase::Settle } else { Phase::Appeal }
-    }
 }
 
 impl DrawnRound {
@@ -343,14 +282,6 @@ impl DrawnRound {
     fn is_unopened(&self) -> bool {
         self.votes.iter().any(|vote| vote.step == Step::Committed)
     }
-
-    fn closes_at(&self, reveal_deadline: u64) -> u64 {
-        match self.closed_at {
-            _ if self.is_unopened() => reveal_deadline,
-            Some(time) => time,
-            None => self.commit_deadline,
-        }
-    }
 }
 
 impl Settlement {
@@ -361,14 +292,6 @@ impl Settlement {
     }
 }
 
-impl Outcome {
-    /// Whether there is a winner.
-    #[must_use]
-    pub fn is_accepted(self) -> bool {
-        self == Self::Accepted
-    }
-}
-
 #[cfg(test)]
-#[path = "history/tests.rs"]
+#[allow(clippy::unwrap_used)]
 mod tests;

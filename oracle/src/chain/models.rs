@@ -7,7 +7,8 @@ use alloy::{primitives::B256, rpc::types::Filter, sol_types::SolEvent};
 use super::{
     Chain, ChainError, IModelRegistry,
     IModelRegistry::ModelRegistered,
-    jobs::{IdPrefix, decode},
+    ids::IdPrefix,
+    jobs::decode,
 };
 
 /// A model, as typed: its id, at least four digits of it after `0x`, or its name.

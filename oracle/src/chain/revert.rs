@@ -3,13 +3,14 @@
 use std::fmt;
 
 use alloy::{
-    primitives::{B256, Bytes, U256},
+    primitives::{B256, Bytes, U256, aliases::U96},
     sol_types::{GenericContractError, SolInterface},
 };
 
 use super::{
     IGenerationOracle::{IGenerationOracleErrors as OracleError, Phase},
     IModelRegistry::IModelRegistryErrors as RegistryError,
+    IRandomness::IRandomnessErrors as RandomnessError,
     IVerifierStakes::IVerifierStakesErrors as StakesError,
     ether,
 };
@@ -21,8 +22,10 @@ pub enum Revert {
     Oracle(OracleError),
     /// `ModelRegistry` refused.
     Registry(RegistryError),
-    /// `VerifierStakes` refused.
+    /// The seats refused.
     Stakes(StakesError),
+    /// The source of randomness refused.
+    Randomness(RandomnessError),
     /// A plain reason, or a panic of the EVM.
     Reason(String),
     /// Nothing that the interfaces know.
@@ -36,10 +39,12 @@ impl Revert {
         let oracle = OracleError::abi_decode(data).map(Self::Oracle);
         let registry = || RegistryError::abi_decode(data).map(Self::Registry);
         let stakes = || StakesError::abi_decode(data).map(Self::Stakes);
+        let randomness = || RandomnessError::abi_decode(data).map(Self::Randomness);
         let reason = || GenericContractError::abi_decode(data).map(|error| Self::Reason(error.to_string()));
         oracle
             .or_else(|_| registry())
             .or_else(|_| stakes())
+            .or_else(|_| randomness())
             .or_else(|_| reason())
             .unwrap_or_else(|_| Self::Unknown(data.clone()))
     }
@@ -51,6 +56,7 @@ impl fmt::Display for Revert {
             Self::Oracle(error) => f.write_str(&oracle_words(error)),
             Self::Registry(error) => f.write_str(&registry_words(error)),
             Self::Stakes(error) => f.write_str(&stakes_words(error)),
+            Self::Randomness(error) => f.write_str(&randomness_words(error)),
             Self::Reason(reason) => write!(f, "the contract refused: {reason}"),
             Self::Unknown(data) if data.is_empty() => f.write_str("the contract refused without a reason"),
             Self::Unknown(data) => write!(f, "the contract refused, in words that this version does not know: {data}"),
@@ -61,42 +67,55 @@ impl fmt::Display for Revert {
 fn oracle_words(error: &OracleError) -> String {
     use OracleError as E;
     match error {
-        E::WrongPhase(e) if e.actual == Phase::None => format!("there is no job {}", e.jobId),
-        E::WrongPhase(e) => format!(
-            "job {} is {}, and this is only possible when it is {}",
-            e.jobId,
-            phase_words(e.actual),
-            phase_words(e.expected)
-        ),
+        E::WrongPhase(e) => format!("this is only possible when the job is {}", phase_words(e.expected)),
         E::WrongCommitteeSize(e) => {
             format!("a committee of {} is not possible: take an odd number from 3 to 31", e.committeeSize)
+        }
+        E::SuperMajorityTooSmall(e) => {
+            format!("a super-majority of {} is not possible: it takes 5 seats or more", e.committeeSize)
         }
         E::PoolTooSmall(e) => format!(
             "the pool of model {} has {} seats, too few for a committee of {}: take a smaller one, or wait for verifiers to enrol",
             e.modelId, e.seats, e.committeeSize
         ),
         E::ShareOutOfRange(e) => format!(
-            "a share of {} per seat is out of range: more than 0 and at most {}, so that fraud costs 20 shares",
-            ether(U256::from(e.share)),
-            ether(U256::from(e.most))
+            "a share of {} per seat is out of range: at least {}, which the work and its gas cost, and at most {}, so that fraud costs 20 shares",
+            wei(e.share), wei(e.least), wei(e.most)
         ),
-        E::WrongPayment(e) => {
-            format!("{} were sent and the fee is {} exactly", ether(e.sent), ether(e.expected))
+        E::CommitWindowOutOfRange(e) => {
+            format!("a commit window of {} s is out of range: {} to {} s", e.commitWindow, e.least, e.most)
         }
-        E::WrongHeader(e) => {
-            format!("that is not the header of block {}, or the block is more than 256 blocks old", e.seedBlock)
-        }
-        E::NotOperator(e) => {
-            format!("{} does not operate member {} of job {}: use the operator's key", e.caller, e.member, e.jobId)
-        }
-        E::AlreadyVoted(e) => format!("seat {} has already taken this step in job {}", e.seat, e.jobId),
-        E::NotCommitted(e) => format!("seat {} has no commitment in job {} to open", e.seat, e.jobId),
-        E::EmptyCommitment(_) => "a commitment of zero says nothing".to_owned(),
+        E::WrongConsumer(e) => format!(
+            "{} cannot be called with {} gas: at most 500000 for a contract, and none for nobody",
+            e.consumer, e.gas
+        ),
+        E::BalanceTooSmall(e) => format!(
+            "{} has {} at the oracle, what was sent included, and this costs {}: send more, or add to it with `oracle deposit`",
+            e.account, ether(e.balance), ether(e.needed)
+        ),
+        E::FeeAboveLimit(e) => format!("the fee is {}, above the limit of {}", ether(e.fee), ether(e.limit)),
+        E::DelegationOver(e) => format!("the delegated request was good until {} only", e.deadline),
+        E::NonceUsed(e) => format!("{} has signed another request with the nonce {}", e.requester, e.nonce),
+        E::WrongSignature(e) => format!("the signature is not that of {}", e.requester),
+        E::WrongRound(e) => format!(
+            "round {} of job {} is drawn otherwise: somebody was faster, or a reorganisation changed the draw",
+            e.number, e.jobId
+        ),
         E::OtherDraw(e) => format!(
             "a reorganisation changed the draw from {} to {}: generate again from the new noise",
             e.answered, e.actual
         ),
-        E::WrongOpening(e) => format!("the opening does not fit what seat {} committed to in job {}", e.seat, e.jobId),
+        E::NotOperator(e) => format!("{} does not operate member {}: use the operator's key", e.caller, e.member),
+        E::AlreadyVoted(e) => format!("member {} has already taken this step", e.member),
+        E::NotCommitted(e) => format!("member {} has no commitment to open", e.member),
+        E::EmptyCommitment(_) => "a commitment of zero says nothing".to_owned(),
+        E::WrongOpening(e) => format!("the opening does not fit what member {} committed to", e.member),
+        E::WrongVerdict(e) => format!("that is not the verdict of job {}", e.jobId),
+        E::NotDeliverable(e) => format!(
+            "job {} has no consumer to tell, or it was told already, or its rounds are not all settled",
+            e.jobId
+        ),
+        E::GasTooLow(e) => format!("{} gas are left and the consumer needs {}: send more", e.left, e.needed),
         E::NothingToWithdraw(e) => format!("nothing is credited to {}", e.account),
         E::BadWindows(e) => format!("the windows do not fit together: {:?}", e.windows),
     }
@@ -115,16 +134,18 @@ fn registry_words(error: &RegistryError) -> String {
             "the tolerance of lane {} is not allowed: accept is {} and at most 10, reject is {}, at least twice accept and at most 24",
             e.lane, e.accept, e.reject
         ),
-        E::BadBounds(e) => format!(
-            "the bounds (sides {} to {} in steps of {}, {} steps) are not allowed: sides 1 to 4096, both ends divisible by the step, and 1 to 1000 steps",
-            e.bounds.minSide, e.bounds.maxSide, e.bounds.sideStep, e.bounds.maxSteps
-        ),
+        E::BadBounds(_) => {
+            "the bounds are not allowed: sides 1 to 4096, both ends divisible by the step, and 1 to 1000 steps".to_owned()
+        }
+        E::RoyaltyTooLarge(e) => {
+            format!("a royalty of {} ten-thousandths is too large: at most {}", e.royalty, e.most)
+        }
         E::SeatStakeTooSmall(e) => format!("a seat stake of {} wei is too small: at least 160", e.seatStake),
         E::NameTooLong(e) => format!("the name has {} bytes; at most {} are allowed", e.bytes_, e.most),
         E::PromptTooLong(e) => format!("a prompt has {} bytes; at most {} are allowed", e.bytes_, e.most),
         E::SizeOutOfBounds(e) => format!(
             "the size {}x{} is out of bounds: this model takes sides of {} to {} pixels in steps of {}",
-            e.width, e.height, e.bounds.minSide, e.bounds.maxSide, e.bounds.sideStep
+            e.width, e.height, e.least, e.most, e.step
         ),
         E::StepsOutOfBounds(e) => format!("{} steps are out of bounds: this model takes 1 to {}", e.steps, e.most),
         E::GuidanceOutOfBounds(e) => {
@@ -137,7 +158,6 @@ fn stakes_words(error: &StakesError) -> String {
     use StakesError as E;
     match error {
         E::BadSeatAge(_) => "a seat age of zero is not allowed".to_owned(),
-        E::NotOracle(e) => format!("{} is not the oracle, which alone may do this", e.caller),
         E::NotSeatOwner(e) => {
             format!("{} does not own seat {} of model {}: use the owner's key", e.caller, e.seat, e.modelId)
         }
@@ -154,14 +174,21 @@ fn stakes_words(error: &StakesError) -> String {
                 e.seat, e.modelId, e.until
             )
         }
-        E::JobsOpen(e) => format!(
-            "open jobs hold {} of seat {} of model {}: wait until they are settled",
-            ether(U256::from(e.bonded)),
-            e.seat,
-            e.modelId
-        ),
+        E::JobsOpen(e) => {
+            format!("open jobs hold bonds of seat {} of model {}: wait until they are settled", e.seat, e.modelId)
+        }
+        E::NothingEarned(e) => format!("the seats of model {} have earned nothing that is not withdrawn", e.modelId),
         E::UrlTooLong(e) => format!("the address has {} bytes; at most {} are allowed", e.bytes_, e.most),
     }
+}
+
+fn randomness_words(error: &RandomnessError) -> String {
+    let RandomnessError::WrongProof(e) = error;
+    format!("that does not prove randomness {}, or it is too old to be checked", e.id)
+}
+
+fn wei(amount: U96) -> String {
+    ether(U256::from(amount))
 }
 
 fn no_such_seat(model: B256, seat: u32) -> String {
@@ -173,26 +200,24 @@ fn no_such_seat(model: B256, seat: u32) -> String {
 pub fn phase_words(phase: Phase) -> &'static str {
     match phase {
         Phase::None => "unknown",
-        Phase::Requested => "waiting for its seed block",
+        Phase::Requested => "waiting for its seed",
         Phase::Draw => "ready to be drawn",
         Phase::Expired => "expired without a draw",
         Phase::Commit => "in its commit window",
         Phase::Reveal => "in its reveal window",
+        Phase::Appeal => "in its appeal window",
         Phase::Settle => "ready to be settled",
-        Phase::Closed => "over",
+        Phase::Settled => "settled",
         _ => "in a phase that this version does not know",
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use alloy::{
-        primitives::{address, aliases::U96},
-        sol_types::SolError,
-    };
+    use alloy::{primitives::address, sol_types::SolError};
 
     use super::*;
-    use crate::chain::{IGenerationOracle, IModelRegistry, IVerifierStakes};
+    use crate::chain::{IGenerationOracle, IModelRegistry, IRandomness, IVerifierStakes};
 
     fn words(error: &impl SolError) -> String {
         Revert::decode(&error.abi_encode().into()).to_string()
@@ -200,32 +225,22 @@ mod tests {
 
     #[test]
     fn every_contract_is_understood() {
-        let job = B256::repeat_byte(1);
-        let wrong_phase = IGenerationOracle::WrongPhase { jobId: job, expected: Phase::Settle, actual: Phase::Commit };
+        let wrong_phase = IGenerationOracle::WrongPhase { expected: Phase::Settle };
         let unknown = IModelRegistry::UnknownModel { modelId: B256::repeat_byte(2) };
         let caller = address!("0x00000000000000000000000000000000000000aa");
         let not_owner = IVerifierStakes::NotSeatOwner { modelId: B256::repeat_byte(2), seat: 3, caller };
+        let wrong_proof = IRandomness::WrongProof { id: 7 };
 
-        assert_eq!(
-            words(&wrong_phase),
-            format!("job {job} is in its commit window, and this is only possible when it is ready to be settled")
-        );
+        assert_eq!(words(&wrong_phase), "this is only possible when the job is ready to be settled");
         assert!(words(&unknown).contains("oracle models list"));
         assert!(words(&not_owner).contains("use the owner's key"));
-    }
-
-    #[test]
-    fn a_job_that_does_not_exist_is_not_called_a_phase() {
-        let job = B256::repeat_byte(1);
-        let none = IGenerationOracle::WrongPhase { jobId: job, expected: Phase::Settle, actual: Phase::None };
-
-        assert_eq!(words(&none), format!("there is no job {job}"));
+        assert!(words(&wrong_proof).contains("randomness 7"));
     }
 
     #[test]
     fn amounts_are_told_in_ether() {
         let share = U96::from(2_000_000_000_000_000_000_u64);
-        let out_of_range = IGenerationOracle::ShareOutOfRange { share, most: U96::from(1) };
+        let out_of_range = IGenerationOracle::ShareOutOfRange { share, least: U96::from(1), most: U96::from(2) };
 
         let words = words(&out_of_range);
         assert!(words.contains("of 2 ETH per seat") && words.contains("0.000000000000000001 ETH"), "{words}");

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use alloy::{
-    contract::SolCallBuilder,
+    contract::{CallBuilder, CallDecoder},
     network::{EthereumWallet, TransactionBuilder},
-    primitives::{Address, U256},
+    primitives::{Address, Bytes, U256},
     providers::{DynProvider, Provider, ProviderBuilder},
     rpc::types::TransactionReceipt,
     signers::local::PrivateKeySigner,
-    sol_types::SolCall,
 };
 
 use super::{Chain, ChainError, error::ran_out, http_client};
@@ -41,9 +40,9 @@ impl Chain {
 
 impl Account {
     /// Sends a call and waits for its receipt. It is simulated first, so that a revert costs nothing and is explained.
-    pub async fn send<P: Provider, C: SolCall>(
+    pub async fn send<P: Provider, D: CallDecoder + Unpin>(
         &self,
-        call: SolCallBuilder<P, C>,
+        call: CallBuilder<P, D>,
     ) -> Result<TransactionReceipt, ChainError> {
         let call = call.from(self.address);
         let transaction = call.as_ref().clone();
@@ -74,6 +73,12 @@ impl Account {
             Err(error) => ChainError::from(error).to_string(),
         };
         Err(ChainError::RevertedOnChain { tx, reason })
+    }
+
+    /// Sends a call of the oracle that is encoded already.
+    pub async fn send_raw(&self, data: Bytes) -> Result<TransactionReceipt, ChainError> {
+        let call = CallBuilder::new_raw(&self.chain.provider, data).to(self.chain.deployment.generation_oracle);
+        self.send(call).await
     }
 
     async fn check_funds(&self, need: U256) -> Result<(), ChainError> {

@@ -3,17 +3,20 @@
 //!
 //!     cargo run --release -p quorate-oracle --example vectors
 
+mod money;
+
 use std::{io, path::PathBuf};
 
 use alloy::{
-    primitives::{Address, B256, keccak256},
+    primitives::{Address, B256, U256, keccak256},
     sol_types::SolValue,
 };
 use oracle::{
     commitment::{Opening, commitment_of},
     digest::{Digest, ToleranceProfile, Zone},
+    round::{MOST_ROUNDS, Member, draw_seed, size_of},
     spec::{ImageSpec, MAX_PROMPT_BYTES, Prompt, Solver, noise_seed},
-    tally::{Verdict, tally},
+    tally::{Verdict, quorum, same, tally},
 };
 use serde_json::{Value, json};
 
@@ -30,13 +33,20 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors")
 }
 
-fn files() -> [(&'static str, String); 5] {
+fn files() -> [(&'static str, String); 12] {
     [
         ("spec.json", specs()),
         ("noise.json", noises()),
         ("commitment.json", commitments()),
         ("digest.json", digests()),
         ("tally.json", tallies()),
+        ("same.json", sameness()),
+        ("member.json", members()),
+        ("draw.json", draw_seeds()),
+        ("size.json", sizes()),
+        ("job.json", money::jobs()),
+        ("fees.json", money::fees()),
+        ("offer.json", money::offers()),
     ]
     .map(|(name, cases): (_, Vec<Value>)| (name, format!("{:#}\n", json!({ "cases": cases }))))
 }
@@ -131,21 +141,21 @@ fn commitments() -> Vec<Value> {
         ("another digest", 31_337, here, job, 1, 0, Opening { digest: opening(1).digest, ..opening(0) }),
         ("another content", 31_337, here, job, 1, 0, Opening { content_hash: opening(1).content_hash, ..opening(0) }),
         ("another salt", 31_337, here, job, 1, 0, Opening { salt: opening(1).salt, ..opening(0) }),
-        ("the largest integers", u64::from(u32::MAX), here, job, u64::MAX, u32::MAX, opening(2)),
+        ("the largest integers", u64::from(u32::MAX), here, job, u8::MAX, u32::MAX, opening(2)),
         ("nothing in it", 1, here, B256::ZERO, 0, 0, nothing),
     ];
-    let case = |(what, chain_id, contract, job, round, seat, opening): (&str, _, _, _, u64, _, Opening)| {
+    let case = |(what, chain_id, contract, job, number, seat, opening): (&str, _, _, _, u8, _, Opening)| {
         json!({
             "what": what,
             "chainId": chain_id,
             "contract": contract,
             "jobId": job,
-            "round": round.to_string(),
+            "number": number,
             "seat": seat,
             "digest": opening.digest,
             "contentHash": opening.content_hash,
             "salt": opening.salt,
-            "commitment": commitment_of(chain_id, contract, job, round, seat, &opening),
+            "commitment": commitment_of(chain_id, contract, job, number, seat, &opening),
         })
     };
     cases.map(case).to_vec()
@@ -210,11 +220,24 @@ fn tallies() -> Vec<Value> {
         let profile = profiles()[index % profiles().len()];
         cases.push(tally_case("a drifting crowd", &profile, size, &crowd(index as u64, size)));
     }
+    for (size, behind) in [(5, 3), (5, 4), (7, 4), (7, 5), (15, 10), (15, 11), (31, 20), (31, 21)] {
+        let digests: Vec<_> = (0..size).map(|index| if index < behind { base } else { near(40, 0) }).collect();
+        cases.push(super_case("a camp against a super-majority", &wide, size, &digests));
+    }
     cases
 }
 
 fn tally_case(what: &str, profile: &ToleranceProfile, committee_size: u8, digests: &[Digest]) -> Value {
-    let (accepted, winner, supporters, zones) = match tally(profile, committee_size, digests) {
+    decided(what, profile, committee_size, false, digests)
+}
+
+fn super_case(what: &str, profile: &ToleranceProfile, committee_size: u8, digests: &[Digest]) -> Value {
+    decided(what, profile, committee_size, true, digests)
+}
+
+fn decided(what: &str, profile: &ToleranceProfile, committee_size: u8, by_two_thirds: bool, digests: &[Digest]) -> Value {
+    let quorum = quorum(committee_size, by_two_thirds);
+    let (accepted, winner, supporters, zones) = match tally(profile, quorum, digests) {
         Verdict::Accepted { winner, supporters, zones } => (true, winner, supporters, zones),
         Verdict::Unresolved => (false, B256::ZERO.into(), Vec::new(), Vec::new()),
     };
@@ -223,12 +246,77 @@ fn tally_case(what: &str, profile: &ToleranceProfile, committee_size: u8, digest
         "accept": profile.accept,
         "reject": profile.reject,
         "committeeSize": committee_size,
+        "superMajority": by_two_thirds,
+        "quorum": quorum,
         "digests": digests,
         "accepted": accepted,
         "winner": winner,
         "supporters": supporters,
         "zones": zones.iter().map(|&zone: &Zone| zone as u8).collect::<Vec<_>>(),
     })
+}
+
+fn sameness() -> Vec<Value> {
+    let wide = profiles()[0];
+    let base = Digest::from(draw("winner", 0));
+    let near = |bits| Some(moved(base, bits, 0));
+    let cases = [
+        ("no winner in either", None, None),
+        ("a winner and none", Some(base), None),
+        ("none and a winner", None, Some(base)),
+        ("the same winner", Some(base), Some(base)),
+        ("winners that accept each other", Some(base), near([10; 4])),
+        ("winners that do not, by one bit", Some(base), near([10, 10, 11, 10])),
+        ("winners that reject each other", Some(base), near([21; 4])),
+    ];
+    let case = |(what, a, b): (&str, Option<Digest>, Option<Digest>)| {
+        json!({
+            "what": what,
+            "accept": wide.accept,
+            "aAccepted": a.is_some(),
+            "a": a.unwrap_or(Digest([0; 32])),
+            "bAccepted": b.is_some(),
+            "b": b.unwrap_or(Digest([0; 32])),
+            "same": same(&wide, a, b),
+        })
+    };
+    cases.map(case).to_vec()
+}
+
+fn members() -> Vec<Value> {
+    let operator = Address::from_word(draw("operator", 0));
+    let cases = [
+        Member { operator, pool: 1, seat: 0, place: 0 },
+        Member { operator, pool: 1, seat: 99_999, place: 7 },
+        Member { operator: Address::ZERO, pool: 2, seat: 5, place: 8 },
+        Member { operator: Address::repeat_byte(0xff), pool: u32::MAX, seat: u32::MAX, place: u8::MAX },
+    ];
+    let case = |member: Member| {
+        let word = B256::from(member);
+        let Member { operator, pool, seat, place } = member;
+        // All but the operator.
+        let slot = B256::left_padding_from(&word[20..]);
+        json!({ "operator": operator, "pool": pool, "seat": seat, "place": place, "member": word, "slot": slot })
+    };
+    cases.map(case).to_vec()
+}
+
+fn draw_seeds() -> Vec<Value> {
+    let case = |number: u8| {
+        let (randomness, job) = (draw("randomness", number.into()), draw("job", 0));
+        json!({ "randomness": randomness, "jobId": job, "number": number, "drawSeed": draw_seed(randomness, job, number) })
+    };
+    [1, 2, 3, 4, 255].map(case).to_vec()
+}
+
+fn sizes() -> Vec<Value> {
+    let rounds = |first: u8| (1..=MOST_ROUNDS).map(move |number| (first, number));
+    let case = |(first, number): (u8, u8)| {
+        let size = size_of(first, number);
+        let (quorum, by_two_thirds) = (quorum(size, false), quorum(size, true));
+        json!({ "first": first, "number": number, "size": size, "quorum": quorum, "superQuorum": by_two_thirds })
+    };
+    (3..=31).step_by(2).flat_map(rounds).map(case).collect()
 }
 
 // --------------------------------------------------------------------------------------------------- what they are made of
@@ -263,6 +351,11 @@ fn draw(what: &str, index: u64) -> B256 {
 
 fn noise_bytes(count: usize) -> Vec<u8> {
     (0..).flat_map(|index| draw("bytes", index).0).take(count).collect()
+}
+
+/// Below `bound`.
+fn number(what: &str, index: u64, bound: u64) -> u64 {
+    (U256::from_be_bytes(draw(what, index).0) % U256::from(bound)).to()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,0 +1,157 @@
+//! Jobs and what they cost. Structs are given as `abi.encode` makes them, amounts as decimal strings.
+
+use alloy::{
+    primitives::{Address, U256, aliases::{U40, U96}},
+    sol_types::SolValue,
+};
+use oracle::{
+    chain::{
+        IGenerationOracle::{Job, Terms},
+        IModelRegistry::{Kind, Model},
+    },
+    fees::{
+        Offer, deliver_bounty, draw_bounty, escrow_of, fee_of, foreseen, rest_of, royalty_on, safe_value, settle_bounty,
+    },
+    job::id_of,
+    round::{MOST_ROUNDS, size_of},
+    spec::{ImageSpec, Prompt, Solver},
+};
+use serde_json::{Value, json};
+
+use super::{draw, hex, number};
+
+pub(super) fn jobs() -> Vec<Value> {
+    let contract = Address::from_word(draw("contract", 0));
+    let cases = [(31_337, contract, job(0)), (1, contract, job(0)), (1, Address::ZERO, job(0)), (31_337, contract, job(1))];
+    let zero = (31_337, contract, Job::default());
+    let case = |(chain_id, contract, job): (u64, Address, Job)| {
+        json!({
+            "chainId": chain_id,
+            "contract": contract,
+            "job": hex(&job.abi_encode()),
+            "jobId": id_of(chain_id, contract, &job),
+        })
+    };
+    cases.into_iter().chain([zero]).map(case).collect()
+}
+
+pub(super) fn fees() -> Vec<Value> {
+    (0..8).flat_map(|index| (1..=MOST_ROUNDS).map(move |round| fee(index, round))).collect()
+}
+
+fn fee(index: u64, round: u8) -> Value {
+    let job = job(index);
+    // Some of the committee earned their shares, and some nothing.
+    let supporters = number("supporters", index, u64::from(size_of(job.terms.committeeSize, round)) + 1);
+    let earned = U256::from(job.terms.share) * U256::from(supporters);
+    json!({
+        "job": hex(&job.abi_encode()),
+        "number": round,
+        "size": size_of(job.terms.committeeSize, round),
+        "escrow": escrow_of(&job, round).to_string(),
+        "drawBounty": draw_bounty(&job, round).to_string(),
+        "settleBounty": settle_bounty(&job, round).to_string(),
+        "deliverBounty": deliver_bounty(&job).to_string(),
+        "fee": fee_of(&job).to_string(),
+        "safeValue": safe_value(&job).to_string(),
+        "earned": earned.to_string(),
+        "royalty": royalty_on(&job, earned).to_string(),
+        "rest": rest_of(&job, round, earned, true, supporters > 0).to_string(),
+    })
+}
+
+pub(super) fn offers() -> Vec<Value> {
+    (0..8).map(offer).collect()
+}
+
+fn offer(index: u64) -> Value {
+    let (model, spec) = (model(index), spec(index));
+    let base_fee = number("base fee", index, 100_000_000_000);
+    let offer = Offer::of(&model, &spec, base_fee);
+    let terms = Terms { committeeSize: 5, share: U96::from(offer.least_share), ..Terms::default() };
+    json!({
+        "model": hex(&model.abi_encode()),
+        "width": spec.width,
+        "height": spec.height,
+        "steps": spec.steps,
+        "baseFee": base_fee.to_string(),
+        "bond": offer.bond.to_string(),
+        "leastShare": offer.least_share.to_string(),
+        "mostShare": offer.most_share.to_string(),
+        "patience": offer.patience,
+        "feeOfFive": fee_of(&foreseen(&model, &terms, base_fee)).to_string(),
+    })
+}
+
+// --------------------------------------------------------------------------------------------------- what they are made of
+
+fn job(index: u64) -> Job {
+    let of = |what: &str, bound: u64| number(what, index, bound);
+    Job {
+        requester: Address::from_word(draw("requester", index)),
+        nonce: of("nonce", 1_000).into(),
+        modelId: draw("model", index),
+        specHash: draw("spec", index),
+        specSeed: draw("spec seed", index),
+        terms: terms(index),
+        bond: U96::from(of("bond", u64::MAX)),
+        accept: [10, 9, 8, 7].into(),
+        reject: [20, 21, 22, 23].into(),
+        modelOwner: Address::from_word(draw("owner", index)),
+        royalty: of("royalty", 2_001) as u16,
+        requestedAt: U40::from(of("time", 1 << 40)),
+        poolSlots: of("slots", 1 << 32) as u32,
+        poolSeats: of("seats", 100) as u32,
+        appealWindow: of("appeal", 1 << 32) as u32,
+        gasPrice: of("gas price", 1_000_000_000_000),
+    }
+}
+
+fn terms(index: u64) -> Terms {
+    let of = |what: &str, bound: u64| number(what, index, bound);
+    let called = index % 3 == 1;
+    Terms {
+        committeeSize: 3 + 2 * of("committee", 15) as u8,
+        superMajority: index % 2 == 1,
+        fixedSeed: index % 4 == 3,
+        share: U96::from(of("share", u64::MAX)),
+        commitWindow: of("window", 1 << 32) as u32,
+        consumer: if called { Address::from_word(draw("consumer", index)) } else { Address::ZERO },
+        consumerGas: if called { of("gas", 500_001) as u32 } else { 0 },
+    }
+}
+
+fn model(index: u64) -> Model {
+    let of = |what: &str, bound: u64| number(what, index, bound);
+    Model {
+        manifestHash: draw("manifest", index),
+        evidence: draw("evidence", index),
+        owner: Address::from_word(draw("owner", index)),
+        seatStake: U96::from(160 + of("stake", u64::MAX - 160)),
+        kind: Kind::Image,
+        accept: [10; 4].into(),
+        reject: [20; 4].into(),
+        price: of("price", u64::MAX),
+        time: of("time", 1 << 32) as u32,
+        royalty: of("royalty", 2_001) as u16,
+        minSide: 1,
+        maxSide: 4_096,
+        sideStep: 1,
+        maxSteps: 1_000,
+        maxGuidance: u16::MAX,
+    }
+}
+
+fn spec(index: u64) -> ImageSpec {
+    let side = |what| 1 + number(what, index, 4_096) as u32;
+    ImageSpec {
+        prompt: Prompt::default(),
+        negative_prompt: Prompt::default(),
+        width: side("width"),
+        height: side("height"),
+        steps: 1 + number("steps", index, 1_000) as u32,
+        solver: Solver::Ddim,
+        guidance: 0,
+        seed: draw("spec seed", index),
+    }
+}
