@@ -100,10 +100,10 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         IModelRegistry.Offer memory offer = _offerFor(modelId, spec);
         _checkTerms(offer, terms);
         Job memory job = _jobOf(requester, modelId, spec, terms, offer);
-        require(job.poolSlots >= terms.committeeSize, PoolTooSmall(modelId, job.poolSlots, terms.committeeSize));
+        require(job.poolSeats >= terms.committeeSize, PoolTooSmall(modelId, job.poolSeats, terms.committeeSize));
 
         job.nonce = _charge(requester, job.feeOf(), mostFee);
-        jobId = _idOf(job);
+        jobId = idOf(job);
 
         emit Requested(jobId, requester, modelId, job, spec);
         _open(jobId, FIRST, requester);
@@ -191,7 +191,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     // ---------------------------------------------------------------------------------------------------------- the draw
 
     /// @inheritdoc IGenerationOracle
-    function draw(Job calldata job, bytes calldata proof) external {
+    function draw(Job memory job, bytes calldata proof) public {
         bytes32 jobId = idOf(job);
         (RoundState memory state, uint8 number) = _latest(jobId);
         _draw(jobId, job, number, state, proof);
@@ -201,12 +201,12 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
 
     /// @inheritdoc IGenerationOracle
     function drawAndCommit(
-        Job calldata job,
+        Job memory job,
         bytes calldata proof,
         Round calldata round,
         uint256 member,
         bytes32 commitment
-    ) external {
+    ) public {
         bytes32 jobId = idOf(job);
         (RoundState memory state, uint8 number) = _latest(jobId);
         if (state.stage != Stage.Opened) return commit(jobId, round, member, commitment);
@@ -218,7 +218,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         _books.rounds[jobId][number] = state;
     }
 
-    function _draw(bytes32 jobId, Job calldata job, uint8 number, RoundState memory state, bytes calldata proof)
+    function _draw(bytes32 jobId, Job memory job, uint8 number, RoundState memory state, bytes calldata proof)
         private
         returns (Round memory round)
     {
@@ -298,7 +298,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     // ---------------------------------------------------------------------------------------------------- the last word
 
     /// @inheritdoc IGenerationOracle
-    function appeal(Job calldata job) external payable {
+    function appeal(Job memory job) public payable {
         bytes32 jobId = idOf(job);
         uint8 number = _expect(jobId, job, Phase.Appeal) + 1;
         uint256 fee = job.escrowOf(number, Rulings.sizeOf(job.terms.committeeSize, number));
@@ -311,7 +311,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     }
 
     /// @inheritdoc IGenerationOracle
-    function settle(Job calldata job, Round calldata round) external nonReentrant {
+    function settle(Job memory job, Round calldata round) public nonReentrant {
         bytes32 jobId = idOf(job);
         uint8 number = _expect(jobId, job, Phase.Settle);
         RoundState memory state = _books.rounds[jobId][number];
@@ -324,7 +324,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     }
 
     /// @inheritdoc IGenerationOracle
-    function settleEarlier(Job calldata job, Round calldata round, Verdict calldata verdict) external nonReentrant {
+    function settleEarlier(Job memory job, Round calldata round, Verdict calldata verdict) public nonReentrant {
         bytes32 jobId = idOf(job);
         uint8 number = round.number;
         require(isFinal(jobId, verdict), WrongVerdict(jobId));
@@ -339,7 +339,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     }
 
     /// @inheritdoc IGenerationOracle
-    function expire(Job calldata job) external {
+    function expire(Job memory job) public {
         bytes32 jobId = idOf(job);
         _expect(jobId, job, Phase.Expired);
         RoundState memory state = _books.rounds[jobId][FIRST];
@@ -362,7 +362,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
 
     /// @inheritdoc IGenerationOracle
     /// @dev The call is the last thing that happens: whatever the consumer does meanwhile, it finds the job delivered.
-    function deliver(Job calldata job, Verdict calldata verdict) external {
+    function deliver(Job memory job, Verdict calldata verdict) public {
         bytes32 jobId = idOf(job);
         address consumer = job.terms.consumer;
         RoundState memory state = _books.rounds[jobId][FIRST];
@@ -410,11 +410,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     // -------------------------------------------------------------------------------------------------------- the views
 
     /// @inheritdoc IGenerationOracle
-    function idOf(Job calldata job) public view returns (bytes32) {
-        return keccak256(abi.encode(block.chainid, address(this), job));
-    }
-
-    function _idOf(Job memory job) private view returns (bytes32) {
+    function idOf(Job memory job) public view returns (bytes32) {
         return keccak256(abi.encode(block.chainid, address(this), job));
     }
 
@@ -455,8 +451,8 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     }
 
     /// @inheritdoc IGenerationOracle
-    function nonceOf(address requester) external view returns (uint256) {
-        return _books.accounts[requester].nonce;
+    function nonceOf(address account) external view returns (uint256) {
+        return _books.accounts[account].nonce;
     }
 
     /// @inheritdoc IGenerationOracle
@@ -499,7 +495,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     }
 
     /// @return number the latest round's
-    function _expect(bytes32 jobId, Job calldata job, Phase expected) private view returns (uint8 number) {
+    function _expect(bytes32 jobId, Job memory job, Phase expected) private view returns (uint8 number) {
         RoundState memory state;
         (state, number) = _latest(jobId);
         require(state.phase(REVEAL_WINDOW, job.appealWindow, number) == expected, WrongPhase(expected));

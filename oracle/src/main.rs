@@ -8,7 +8,8 @@ use clap::{Parser, Subcommand};
 use oracle::chain::ChainArgs;
 
 use crate::commands::{
-    Context, account, advance, balance, fetch, models, quote, status, submit, terminal::Terminal, verifiers, withdraw,
+    Context, account, advance, appeal, balance, fetch, models, quote, status, submit, terminal::Terminal, verifiers,
+    withdraw,
 };
 
 /// Pay for a generation, have a drawn committee of staked verifiers agree on it, fetch it.
@@ -32,8 +33,10 @@ enum Command {
     Status(status::Args),
     /// Get a job's image from its verifiers, checked
     Fetch(fetch::Args),
-    /// Draw, settle or expire a job: whatever is due
+    /// Draw, settle, expire or deliver a job: whatever is due
     Advance(advance::Args),
+    /// Pay for a larger committee to look again
+    Appeal(appeal::Args),
     /// List, show, pin and register models
     #[command(subcommand)]
     Models(models::Command),
@@ -43,8 +46,10 @@ enum Command {
     Quote(quote::Args),
     /// Show what an account has
     Balance(balance::Args),
-    /// Pay out what the oracle owes the key's account
-    Withdraw(withdraw::Args),
+    /// Add to the balance that pays for requests and appeals
+    Deposit(withdraw::DepositArgs),
+    /// Pay out the balance of the key's account
+    Withdraw(withdraw::WithdrawArgs),
     /// Make an account
     #[command(subcommand)]
     Account(account::Command),
@@ -76,11 +81,13 @@ async fn run(command: Command, context: &Context) -> eyre::Result<ExitCode> {
         Command::Status(args) => status::run(args, context).await,
         Command::Fetch(args) => fetch::run(args, context).await,
         Command::Advance(args) => advance::run(args, context).await,
+        Command::Appeal(args) => appeal::run(args, context).await,
         Command::Models(command) => models::run(command, context).await,
         Command::Verifiers(args) => verifiers::run(args, context).await,
         Command::Quote(args) => quote::run(args, context).await,
         Command::Balance(args) => balance::run(args, context).await,
-        Command::Withdraw(args) => withdraw::run(args, context).await,
+        Command::Deposit(args) => withdraw::deposit(args, context).await,
+        Command::Withdraw(args) => withdraw::withdraw(args, context).await,
         Command::Account(command) => account::run(command, context),
     }
 }

@@ -76,7 +76,7 @@ interface IGenerationOracle {
     /// change by anyone, and no reorganisation, turns one job into another.
     struct Job {
         address requester;
-        /// How many requests the requester had made before.
+        /// How many requests and appeals the requester had made before.
         uint128 nonce;
         bytes32 modelId;
         /// `keccak256(abi.encode(kind, spec))`.
@@ -294,8 +294,7 @@ interface IGenerationOracle {
 
     /// @notice Pays for an image out of the caller's balance, to which what is sent is added first; see `IGenerationLens.quote` for the fee.
     /// @dev A request cannot be cancelled, changed or topped up: whoever could walk away from a seed would roll it again.
-    /// Seats younger than the pool's seat age count for the size of the pool but are not drawn: a job paid before the pool
-    /// is old enough ends unresolved.
+    /// Refused unless the pool has as many seats that are surely old enough (`PoolView.old`).
     /// @return jobId `keccak256(abi.encode(chainid, contract, job))`
     function requestImage(bytes32 modelId, ImageSpec calldata spec, Terms calldata terms)
         external
@@ -404,8 +403,8 @@ interface IGenerationOracle {
     /// @notice Wei that `account` can spend here or withdraw.
     function balanceOf(address account) external view returns (uint256);
 
-    /// @notice How many requests `requester` has made.
-    function nonceOf(address requester) external view returns (uint256);
+    /// @notice How many requests and appeals `account` has made.
+    function nonceOf(address account) external view returns (uint256);
 
     function windows() external view returns (Windows memory);
 

@@ -42,7 +42,7 @@ library Rulings {
         uint256 slashed;
     }
 
-    function rulesOf(IGenerationOracle.Job calldata job, uint8 number) internal pure returns (Rules memory) {
+    function rulesOf(IGenerationOracle.Job memory job, uint8 number) internal pure returns (Rules memory) {
         return Rules({
             accept: Digests.lanes(job.accept),
             reject: Digests.lanes(job.reject),
@@ -131,7 +131,7 @@ library Rulings {
     }
 
     /// @notice See `IGenerationLens.safeValueOf`.
-    function safeValue(IGenerationOracle.Job calldata job) internal pure returns (uint256) {
+    function safeValue(IGenerationOracle.Job memory job) internal pure returns (uint256) {
         bool staffed = job.poolSeats >= 3 * uint256(sizeOf(job.terms.committeeSize, 2));
         if (job.terms.fixedSeed || !staffed) return 0;
         return Tally.quorum(job.terms.committeeSize, job.terms.superMajority) * job.bond * 7 / 10;

@@ -66,12 +66,17 @@ library Seats {
         emit IVerifierStakes.OperatorChanged(modelId, number, operator);
     }
 
-    function leave(Pool storage pool, bytes32 modelId, uint32 number) external {
+    function leave(Pool storage pool, bytes32 modelId, uint32 number, uint32 seatAge) external {
         IVerifierStakes.Seat storage seat = owned(pool, modelId, number);
         require(seat.leftAt == 0, IVerifierStakes.AlreadyLeft(modelId, number));
 
-        seat.leftAt = uint40(block.timestamp);
+        (uint32 young, uint32 younger, uint40 period) = youth(pool, seatAge);
+        uint40 enrolled = uint40(seat.enrolledAt / seatAge);
+        if (enrolled == period) younger -= 1;
+        else if (enrolled + 1 == period) young -= 1;
+        (pool.young, pool.younger, pool.period) = (young, younger, period);
         pool.active -= 1;
+        seat.leftAt = uint40(block.timestamp);
 
         emit IVerifierStakes.Left(modelId, number, false);
     }
@@ -237,8 +242,8 @@ library Seats {
         }
     }
 
-    /// @dev How many seats are too young, in periods of one seat age: those of the present period and of the one before. Those
-    /// who have left meanwhile are counted too, which errs on the safe side.
+    /// @dev How many seats are too young, in periods of one seat age: those of the one before the present and of the present
+    /// one. Those evicted meanwhile are counted too, which errs on the safe side.
     function youth(Pool storage pool, uint32 seatAge)
         internal
         view

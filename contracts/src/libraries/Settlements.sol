@@ -49,7 +49,7 @@ library Settlements {
         Books storage books,
         Pool storage pool,
         bytes32 jobId,
-        IGenerationOracle.Job calldata job,
+        IGenerationOracle.Job memory job,
         IGenerationOracle.Round calldata round,
         IGenerationOracle.RoundState memory state,
         uint8 number
@@ -74,7 +74,7 @@ library Settlements {
         Books storage books,
         Pool storage pool,
         bytes32 jobId,
-        IGenerationOracle.Job calldata job,
+        IGenerationOracle.Job memory job,
         IGenerationOracle.Round calldata round,
         IGenerationOracle.RoundState memory state,
         IGenerationOracle.Verdict calldata verdict
@@ -116,7 +116,7 @@ library Settlements {
         Books storage books,
         Pool storage pool,
         bytes32 jobId,
-        IGenerationOracle.Job calldata job,
+        IGenerationOracle.Job memory job,
         address drawer,
         IGenerationOracle.Member[] memory members,
         Rulings.Bill memory bill,

@@ -33,8 +33,8 @@ pub(crate) struct Args {
 struct Balance {
     address: Address,
     wallet: Ether,
-    /// To be had with `oracle withdraw`.
-    credit: Ether,
+    /// At the oracle: pays for requests and appeals, and is to be had with `oracle withdraw`.
+    balance: Ether,
     /// Seats that it owns, also those that have left the pool.
     stakes: Vec<Stake>,
 }
@@ -46,7 +46,10 @@ struct Stake {
     model: String,
     seat: u32,
     stake: Ether,
-    bonded: Ether,
+    /// To be had with `prover-node withdraw`.
+    earned: Ether,
+    /// Open jobs that hold a bond of it.
+    jobs: u32,
     in_pool: bool,
 }
 
@@ -59,7 +62,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     let balance = Balance {
         address,
         wallet: Ether(chain.provider.get_balance(address).await.map_err(ChainError::from)?),
-        credit: Ether(chain.oracle().creditOf(address).call().await.map_err(ChainError::from)?),
+        balance: Ether(chain.oracle().balanceOf(address).call().await.map_err(ChainError::from)?),
         stakes: stakes_of(&chain, address).await?,
     };
     context.terminal.result(&balance, human)?;
@@ -82,8 +85,9 @@ async fn stakes_of(chain: &Chain, owner: Address) -> eyre::Result<Vec<Stake>> {
             model: model.name.clone(),
             seat: number,
             stake: seat.stake.into(),
-            bonded: seat.bonded.into(),
-            in_pool: seat.leftAt == 0,
+            earned: seat.earned.into(),
+            jobs: seat.places.count_ones(),
+            in_pool: seat.leftAt.is_zero(),
         }));
     }
     Ok(stakes)
@@ -93,18 +97,19 @@ fn human(balance: &Balance) -> String {
     let head = listing(&[
         ("account", balance.address.to_string()),
         ("wallet", balance.wallet.to_string()),
-        ("credit", balance.credit.to_string()),
+        ("at the oracle", balance.balance.to_string()),
     ]);
     if balance.stakes.is_empty() {
         return head;
     }
-    let mut table = table(["model", "seat", "stake", "bonded", "in pool"]);
+    let mut table = table(["model", "seat", "stake", "earned", "open jobs", "in pool"]);
     for stake in &balance.stakes {
         table.add_row([
             printable(&stake.model),
             stake.seat.to_string(),
             stake.stake.to_string(),
-            stake.bonded.to_string(),
+            stake.earned.to_string(),
+            stake.jobs.to_string(),
             if stake.in_pool { "yes" } else { "left" }.to_owned(),
         ]);
     }

@@ -13,8 +13,9 @@ use std::{
 
 use alloy::primitives::{Address, B256};
 use oracle::{
-    chain::{Chain, IdPrefix},
+    chain::{Chain, IdPrefix, RoundHistory, Vote},
     digest::{Digest, Zone},
+    round::{Member, size_of},
     spec::ImageSpec,
     tally::quorum,
 };
@@ -114,7 +115,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
         file: out,
         content_hash: chosen.content_hash,
         digest,
-        noise_seed: job.noise_seed,
+        noise_seed: noise_seed(&job),
         spec: job.request.spec.clone(),
         agreeing: group.members.iter().map(|&index| counting[index].seat).collect(),
         dropped,
@@ -125,7 +126,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
 }
 
 fn accepted(job: &Job) -> eyre::Result<Digest> {
-    job.winner().ok_or_else(|| match job.view.outcome {
+    job.winner().ok_or_else(|| match job.outcome() {
         Outcome::Unresolved => {
             eyre::eyre!("the committee of job {} did not agree: there is no picture", job.request.id)
         }
@@ -133,7 +134,7 @@ fn accepted(job: &Job) -> eyre::Result<Digest> {
         _ => eyre::eyre!(
             "job {} has no verdict yet (phase: {}); `oracle status` shows when it is due",
             job.request.id,
-            phase_name(job.view.phase)
+            phase_name(job.phase)
         ),
     })
 }
@@ -145,28 +146,21 @@ async fn fetch(
     everybody: bool,
     terminal: &Terminal,
 ) -> eyre::Result<(Vec<Copy>, Vec<Dropped>)> {
-    let wanted: Vec<_> = job
-        .history
-        .reveals
-        .iter()
-        .filter(|reveal| everybody || supporters(job).contains(&reveal.seat))
-        .copied()
-        .collect();
-    let operator =
-        |seat: u32| job.votes.iter().find(|vote| vote.seat == seat).map(|vote| vote.operator).unwrap_or_default();
-    let operators: Vec<_> = wanted.iter().map(|reveal| operator(reveal.seat)).collect();
+    let counts = |vote: &&Vote| vote.reveal.is_some() && (everybody || supporters(job).contains(&vote.member.seat));
+    let wanted: Vec<_> = votes(job).iter().filter(counts).collect();
+    let operators: Vec<_> = wanted.iter().map(|vote| vote.member.operator).collect();
     let endpoints = chain.endpoints(&operators).await?;
 
     let mut progress = terminal.progress();
     progress.step(format!("fetching {} copies", wanted.len()));
     let (width, height) = (job.request.spec.width, job.request.spec.height);
-    let sources = wanted.iter().zip(&operators).map(|(reveal, operator)| copies::Source {
-        seat: reveal.seat,
-        operator: *operator,
-        content_hash: reveal.content_hash,
-        endpoint: endpoints.get(operator).cloned(),
-    });
-    Ok(copies::fetch_all(sources.collect(), (width, height)).await?)
+    let source = |vote: &Vote| {
+        let Member { seat, operator, .. } = vote.member;
+        let content_hash = vote.reveal?.content_hash;
+        Some(copies::Source { seat, operator, content_hash, endpoint: endpoints.get(&operator).cloned() })
+    };
+    let sources: Vec<_> = wanted.into_iter().filter_map(source).collect();
+    Ok(copies::fetch_all(sources, (width, height)).await?)
 }
 
 /// Those that count, and the others: a supporter's word is good for the picture that bears it out.
@@ -191,20 +185,40 @@ fn differing(copies: &[Copy], group: Option<&Group>) -> Vec<Dropped> {
 }
 
 fn quorate(job: &Job, copies: &[Copy], group: Option<Group>) -> eyre::Result<Group> {
+    let terms = &job.request.job.terms;
+    let size = size_of(terms.committeeSize, deciding(job).map_or(1, |round| round.number));
     let (quorum, agreeing) =
-        (quorum(job.view.terms.committeeSize), group.as_ref().map_or(0, |group| group.members.len()));
+        (quorum(size, terms.superMajority), group.as_ref().map_or(0, |group| group.members.len()));
     group.filter(|_| agreeing >= quorum).ok_or_else(|| {
         eyre::eyre!(
             "{agreeing} of {} usable copies agree, and a quorum is {quorum}: no picture was written; anybody can make it again: `oracle fetch {} --spec-out SPEC.json`, then `prover-node generate --spec SPEC.json --noise-seed {}`",
             copies.len(),
             job.request.id,
-            job.noise_seed
+            noise_seed(job)
         )
     })
 }
 
-fn supporters(job: &Job) -> &[u32] {
-    job.history.verdict.as_ref().map(|verdict| verdict.supporters.as_slice()).unwrap_or_default()
+/// The round that found the verdict.
+fn deciding(job: &Job) -> Option<&RoundHistory> {
+    job.history.round(job.history.verdict.as_ref()?.round)
+}
+
+fn votes(job: &Job) -> &[Vote] {
+    deciding(job).map(RoundHistory::votes).unwrap_or_default()
+}
+
+/// The seats whose digests the winner accepts.
+fn supporters(job: &Job) -> Vec<u32> {
+    let Some(winner) = job.winner() else { return Vec::new() };
+    let agrees = |vote: &&Vote| {
+        vote.reveal.is_some_and(|reveal| job.profile.zone(&winner, &reveal.digest) == Zone::Accepted)
+    };
+    votes(job).iter().filter(agrees).map(|vote| vote.member.seat).collect()
+}
+
+fn noise_seed(job: &Job) -> B256 {
+    job.noise_seed().unwrap_or_default()
 }
 
 fn write_spec(args: &Args, job: &Job) -> eyre::Result<()> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod advance;
+pub(crate) mod appeal;
 pub(crate) mod balance;
 pub(crate) mod fetch;
 pub(crate) mod models;
@@ -12,8 +13,10 @@ pub(crate) mod verifiers;
 pub(crate) mod withdraw;
 
 mod files;
+mod picture;
 mod report;
 pub(crate) mod terminal;
+mod terms;
 mod typed;
 
 use oracle::{

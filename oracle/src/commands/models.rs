@@ -5,7 +5,7 @@ mod register;
 
 use std::process::ExitCode;
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 use oracle::{
     chain::{Chain, ChainError, ModelRef, RegisteredModel},
     digest::{LANES, ToleranceProfile},
@@ -48,6 +48,12 @@ struct Listed {
     manifest_hash: B256,
     owner: Address,
     seat_stake: Ether,
+    /// For a million units of work: steps times pixels.
+    price: Ether,
+    /// Milliseconds that a million units of work take.
+    time: u32,
+    /// In ten-thousandths of what supporters earn.
+    royalty: u16,
     seats_in_pool: u32,
     bounds: ImageBounds,
     profile: ToleranceProfile,
@@ -86,9 +92,12 @@ async fn listed(chain: &Chain, model: RegisteredModel) -> Result<Listed, ChainEr
         manifest_hash: model.model.manifestHash,
         owner: model.model.owner,
         seat_stake: model.model.seatStake.into(),
-        seats_in_pool: chain.stakes().activeSeats(model.id).call().await?,
-        bounds: (&model.model.bounds).into(),
-        profile: (&model.model.profile).into(),
+        price: Ether(U256::from(model.model.price)),
+        time: model.model.time,
+        royalty: model.model.royalty,
+        seats_in_pool: chain.stakes().poolOf(model.id).call().await?.active,
+        bounds: (&model.model).into(),
+        profile: (&model.model).into(),
     })
 }
 
@@ -96,13 +105,14 @@ fn rows(models: &[Listed]) -> String {
     if models.is_empty() {
         return "no model is registered; `oracle models register DIR --seat-stake ETH` registers one".to_owned();
     }
-    let mut table = table(["model", "name", "seats", "seat stake", "sides", "steps"]);
+    let mut table = table(["model", "name", "seats", "seat stake", "price", "sides", "steps"]);
     for model in models {
         table.add_row([
             model.model_id.to_string(),
             printable(&model.name),
             model.seats_in_pool.to_string(),
             model.seat_stake.to_string(),
+            model.price.to_string(),
             format!("{} to {}", model.bounds.min_side, model.bounds.max_side),
             format!("up to {}", model.bounds.max_steps),
         ]);
@@ -118,6 +128,9 @@ fn details(model: &Listed) -> String {
         ("manifest", model.manifest_hash.to_string()),
         ("owner", model.owner.to_string()),
         ("seat stake", model.seat_stake.to_string()),
+        ("price", format!("{} for a million steps times pixels", model.price)),
+        ("time", format!("{} ms for as much", model.time)),
+        ("royalty", format!("{} % of what supporters earn", f64::from(model.royalty) / 100.0)),
         ("pool", format!("{} seats", model.seats_in_pool)),
         ("sides", format!("{} to {} pixels in steps of {}", bounds.min_side, bounds.max_side, bounds.side_step)),
         ("steps", format!("1 to {}", bounds.max_steps)),

@@ -2,38 +2,38 @@
 
 use std::process::ExitCode;
 
-use alloy::primitives::{B256, U256, aliases::U96};
+use alloy::primitives::{B256, U256};
 use oracle::{
     chain::{ChainError, ModelRef},
+    fees::{Offer, deliver_bounty, draw_bounty, fee_of, foreseen, royalty_on, safe_value, settle_bounty, work_of},
+    round::{MOST_ROUNDS, size_of},
+    spec::Prompt,
     tally::quorum,
 };
 use serde::Serialize;
 
 use super::{
     Context,
-    terminal::{listing, printable, table},
+    picture::PictureArgs,
+    terminal::{listing, printable},
+    terms::{TermsArgs, commit_windows},
     typed::Ether,
 };
-
-/// A seat binds this part of its stake for a job.
-const BONDS_IN_A_STAKE: u64 = 8;
-/// A seat earns at most this part of its stake in a job, so that a bond is 20 shares or more.
-const LEAST_SHARES_IN_A_STAKE: u64 = 160;
-/// What is offered when nothing is asked: a thousandth of the stake, so that a bond is 125 shares.
-const USUAL_SHARES_IN_A_STAKE: u64 = 1_000;
 
 /// For what.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The fee is split evenly over the committee. Every drawn seat has an eighth of its stake at risk, whatever the fee: \
-to have a false picture accepted, a quorum must put that much at risk each.")]
+The shares go to the seats that the verdict accepts, the royalty to the model's owner, the bounties to those who send \
+the transactions that everybody needs. What is not earned comes back. Every drawn seat has an eighth of its stake at \
+risk, whatever the fee. The safe value is what a fraud is sure to lose once it is overturned: let no more depend on it.")]
 pub(crate) struct Args {
     /// Id, beginning of the id, or name
     #[arg(long)]
     model: ModelRef,
-    /// Seats in the committee: odd, 3 to 31
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = committee_size)]
-    committee: u8,
+    #[command(flatten)]
+    picture: PictureArgs,
+    #[command(flatten)]
+    terms: TermsArgs,
 }
 
 #[derive(Serialize)]
@@ -41,122 +41,101 @@ pub(crate) struct Args {
 struct Quote {
     model_id: B256,
     model: String,
+    /// Steps times pixels.
+    work: String,
     committee_size: u8,
     quorum: usize,
-    seats_in_pool: u32,
+    /// Of the committees, by round.
+    seats: Vec<u8>,
+    pool: Pool,
     seat_stake: Ether,
     bond: Ether,
-    /// The bonds of a quorum: what a fraud by the drawn seats themselves would lose if it were found out.
-    at_risk: Ether,
-    levels: Vec<Level>,
+    least_share: Ether,
+    most_share: Ether,
+    least_commit_window: u32,
+    most_commit_window: u32,
+    appeal_window: u32,
+    /// Of the terms that were typed.
+    share: Ether,
+    shares: Ether,
+    royalty: Ether,
+    bounties: Ether,
+    /// All together, at the present base fee.
+    fee: Ether,
+    safe_value: Ether,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Level {
-    name: &'static str,
-    share: Ether,
-    fee: Ether,
-    /// How many shares a bond is.
-    bond_in_shares: String,
+struct Pool {
+    active: u32,
+    old: u32,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode> {
     let chain = context.connect().await?;
     let model = chain.find_model(&args.model).await?;
-    let (stake, size) = (model.model.seatStake, args.committee);
-    let bond = U256::from(stake) / U256::from(BONDS_IN_A_STAKE);
-    let levels =
-        [("low", usual_share(stake) / U96::from(4)), ("usual", usual_share(stake)), ("most", most_share(stake))];
+    let spec = args.picture.spec(&model, Prompt::default(), Prompt::default(), B256::ZERO)?;
+    let base_fee = chain.base_fee().await?;
+    let offer = Offer::of(&model.model, &spec, base_fee);
+    let terms = args.terms.resolve(&offer, &chain.windows, false)?;
+    let pool = chain.stakes().poolOf(model.id).call().await.map_err(ChainError::from)?;
+    let mut job = foreseen(&model.model, &terms, base_fee);
+    job.poolSeats = pool.old;
+
+    let size = terms.committeeSize;
+    let shares = U256::from(terms.share) * U256::from(size);
+    let (least_commit_window, most_commit_window) = commit_windows(&offer, &chain.windows);
     let quote = Quote {
         model_id: model.id,
         model: model.name,
+        work: work_of(&spec).to_string(),
         committee_size: size,
-        quorum: quorum(size),
-        seats_in_pool: chain.stakes().activeSeats(model.id).call().await.map_err(ChainError::from)?,
-        seat_stake: stake.into(),
-        bond: Ether(bond),
-        at_risk: Ether(bond * U256::from(quorum(size))),
-        levels: levels
-            .into_iter()
-            .filter(|(_, share)| !share.is_zero())
-            .map(|(name, share)| Level {
-                name,
-                share: share.into(),
-                fee: fee(share, size),
-                bond_in_shares: (bond / U256::from(share)).to_string(),
-            })
-            .collect(),
+        quorum: quorum(size, terms.superMajority),
+        seats: (1..=MOST_ROUNDS).map(|number| size_of(size, number)).collect(),
+        pool: Pool { active: pool.active, old: pool.old },
+        seat_stake: model.model.seatStake.into(),
+        bond: Ether(offer.bond),
+        least_share: Ether(offer.least_share),
+        most_share: Ether(offer.most_share),
+        least_commit_window,
+        most_commit_window,
+        appeal_window: u32::try_from(offer.patience).unwrap_or(u32::MAX).max(chain.windows.appeal),
+        share: terms.share.into(),
+        shares: Ether(shares),
+        royalty: Ether(royalty_on(&job, shares)),
+        bounties: Ether(draw_bounty(&job, 1) + settle_bounty(&job, 1) + deliver_bounty(&job)),
+        fee: Ether(fee_of(&job)),
+        safe_value: Ether(safe_value(&job)),
     };
     context.terminal.result(&quote, human)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a seat is offered when nothing is asked.
-pub(crate) fn usual_share(seat_stake: U96) -> U96 {
-    (seat_stake / U96::from(USUAL_SHARES_IN_A_STAKE)).max(U96::from(1))
-}
-
-/// The most that a seat may be offered.
-pub(crate) fn most_share(seat_stake: U96) -> U96 {
-    seat_stake / U96::from(LEAST_SHARES_IN_A_STAKE)
-}
-
-/// What the requester pays.
-pub(crate) fn fee(share: U96, committee_size: u8) -> Ether {
-    Ether(U256::from(share) * U256::from(committee_size))
-}
-
-/// Parses a size that the oracle takes.
-pub(crate) fn committee_size(text: &str) -> Result<u8, String> {
-    let size = text.parse().ok().filter(|size: &u8| (3..=31).contains(size) && size % 2 == 1);
-    size.ok_or_else(|| "a committee has an odd number of seats, 3 to 31".to_owned())
-}
-
 fn human(quote: &Quote) -> String {
-    let head = listing(&[
+    let later: Vec<_> = quote.seats[1..].iter().map(u8::to_string).collect();
+    listing(&[
         ("model", format!("{} ({})", printable(&quote.model), quote.model_id)),
+        ("work", format!("{} steps times pixels", quote.work)),
         ("committee", format!("{} seats, quorum {}", quote.committee_size, quote.quorum)),
+        ("appeals", format!("to {} seats, for {} s after each verdict", later.join(", "), quote.appeal_window)),
         ("pool", pool(quote)),
         ("seat stake", quote.seat_stake.to_string()),
         ("bond", format!("{} per drawn seat", quote.bond)),
-        ("fraud loses", format!("{} (the bonds of a quorum)", quote.at_risk)),
-    ]);
-    let mut table = table(["", "fee", "share of a seat", "a bond is"]);
-    for level in &quote.levels {
-        table.add_row([
-            level.name.to_owned(),
-            level.fee.to_string(),
-            level.share.to_string(),
-            format!("{} shares", level.bond_in_shares),
-        ]);
-    }
-    format!("{head}\n{table}")
+        ("share", format!("{} per seat; {} to {} are possible", quote.share, quote.least_share, quote.most_share)),
+        ("commit", format!("{} to {} s", quote.least_commit_window, quote.most_commit_window)),
+        (
+            "fee",
+            format!("{}: shares {}, royalty {}, bounties {}", quote.fee, quote.shares, quote.royalty, quote.bounties),
+        ),
+        ("safe value", quote.safe_value.to_string()),
+    ])
 }
 
 fn pool(quote: &Quote) -> String {
-    match quote.seats_in_pool < u32::from(quote.committee_size) {
-        true => format!("{} seats: too few for this committee", quote.seats_in_pool),
-        false => format!("{} seats", quote.seats_in_pool),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_usual_share_is_allowed_for_every_stake_that_the_registry_takes() {
-        for stake in [160, 161, 999, 1_000, 1_001, 1_000_000_000_000_000_000_u64] {
-            let stake = U96::from(stake);
-            assert!(usual_share(stake) <= most_share(stake) && !usual_share(stake).is_zero());
-        }
-    }
-
-    #[test]
-    fn committees_are_odd_and_3_to_31() {
-        for (text, fits) in [("3", true), ("31", true), ("1", false), ("4", false), ("33", false), ("-3", false)] {
-            assert_eq!(committee_size(text).is_ok(), fits, "{text}");
-        }
+    let Pool { active, old } = quote.pool;
+    match old < u32::from(quote.committee_size) {
+        true => format!("{active} seats, {old} of them surely old enough: maybe too few for this committee"),
+        false => format!("{active} seats, {old} of them surely old enough"),
     }
 }

@@ -6,7 +6,7 @@ use oracle::chain::IdPrefix;
 
 use super::{
     Context,
-    report::{Job, JobReport, Member},
+    report::{Consumer, Job, JobReport, Member, Round},
     terminal::{listing, printable, short, table},
     typed::Ether,
 };
@@ -32,7 +32,7 @@ pub(crate) fn human(report: &JobReport) -> String {
         ("job", report.job_id.to_string()),
         ("phase", phase(report)),
         ("outcome", report.outcome.to_owned()),
-        ("digest", report.digest.map_or_else(|| "-".to_owned(), |digest| digest.to_string())),
+        ("digest", or_dash(report.digest)),
         ("noise seed", report.noise_seed.map_or_else(|| "not drawn yet".to_owned(), |seed| seed.to_string())),
         ("prompt", printable(&spec.prompt.text())),
         ("without", printable(&spec.negative_prompt.text())),
@@ -45,17 +45,47 @@ pub(crate) fn human(report: &JobReport) -> String {
         ("fee", format!("{} ({} for each of {} seats)", report.fee, report.share, report.committee_size)),
         ("refunded", report.refunded.to_string()),
         ("bond", format!("{} per seat", report.bond)),
+        ("safe value", report.safe_value.to_string()),
+        ("consumer", report.consumer.map_or_else(String::new, consumer)),
     ];
     lines.retain(|(_, value)| !value.is_empty());
-    let head = listing(&lines);
-    if report.members.is_empty() {
-        return head;
-    }
+    let rounds: String = report.rounds.iter().map(|round| format!("\n{}", of_round(report, round))).collect();
+    format!("{}{rounds}", listing(&lines))
+}
+
+fn of_round(report: &JobReport, round: &Round) -> String {
+    let payer = if round.number == 1 { String::new() } else { format!(", paid for by {}", round.payer) };
+    let judged = round.digest.map_or_else(|| "no winner".to_owned(), |digest| format!("winner {}", short(digest)));
+    let state = match (round.settled, round.draw_seed) {
+        (true, _) => "settled, ",
+        (false, Some(_)) => "",
+        (false, None) if report.outcome == "expired" => return format!("round {}: never drawn\n", round.number),
+        (false, None) => return format!("round {}{payer}: not drawn yet\n", round.number),
+    };
+    let reward = match round.reward == Ether::default() {
+        true => String::new(),
+        false => format!("; {} for having been right", round.reward),
+    };
+    let seats = round.committee_size;
+    let head = format!("round {}: {seats} seats{payer}: {state}{judged}{reward}", round.number);
     let mut table = table(["seat", "operator", "step", "distances", "zone", "paid", "slashed", "content hash"]);
-    for member in &report.members {
+    for member in &round.members {
         table.add_row(row(member));
     }
-    format!("{head}\n{table}")
+    format!("{head}\n{table}\n")
+}
+
+fn consumer(consumer: Consumer) -> String {
+    let took_it = match consumer.took_it {
+        None => "not told yet",
+        Some(true) => "told",
+        Some(false) => "told, and it reverted",
+    };
+    format!("{} with {} gas: {took_it}", consumer.address, consumer.gas)
+}
+
+fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
 fn row(member: &Member) -> [String; 8] {
@@ -77,16 +107,18 @@ fn amount(wei: Ether) -> String {
 }
 
 fn phase(report: &JobReport) -> String {
-    let (now, deadlines) = (report.chain_time, report.deadlines);
-    let left = |deadline: Option<u64>| seconds(deadline.unwrap_or_default().saturating_sub(now.time));
+    let left = seconds(report.deadline.unwrap_or_default().saturating_sub(report.chain_time.time));
     match report.phase {
-        "requested" => format!("requested: the seed is block {}, now is {}", deadlines.seed_block, now.block),
-        "draw" => format!("draw: anyone may draw until block {}, now is {}", deadlines.draw_block, now.block),
+        "draw" => format!("draw: anyone may draw for {left}"),
         "expired" => "expired: anyone may send the fee back with `oracle advance`".to_owned(),
-        "commit" => format!("commit: {} left", left(deadlines.commit)),
-        "reveal" => format!("reveal: {} left", left(deadlines.reveal)),
+        "commit" => format!("commit: {left} left"),
+        "reveal" => format!("reveal: {left} left"),
+        "appeal" => match report.appeal {
+            Some(appeal) => format!("appeal: for {left} anyone may have {} seats look again for {}", appeal.seats, appeal.fee),
+            None => format!("appeal: {left} left"),
+        },
         "settle" => "settle: anyone may settle it with `oracle advance`".to_owned(),
-        other => other.to_owned(),
+        other => format!("{other}: {}", report.next),
     }
 }
 

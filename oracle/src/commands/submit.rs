@@ -5,11 +5,12 @@
 mod follow;
 mod order;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use alloy::primitives::{B256, TxHash};
 use oracle::{
-    chain::{Account, Chain, IGenerationOracle::Requested, ModelRef, Request},
+    chain::{Account, IGenerationOracle::Requested, ModelRef, Request},
+    fees::fee_of,
     keys::KeyArgs,
     spec::Prompt,
 };
@@ -18,10 +19,12 @@ use serde::Serialize;
 use self::order::Order;
 use super::{
     Context,
-    quote::committee_size,
+    picture::PictureArgs,
     report::{Job, JobReport},
     status,
-    typed::{Ether, Guidance, Seed, Size},
+    terms::TermsArgs,
+    typed::{Ether, Seed},
+    withdraw::balance,
 };
 
 /// What is asked for, as typed.
@@ -36,24 +39,10 @@ pub(crate) struct Args {
     /// Model: its id, the beginning of its id, or its name
     #[arg(long, value_name = "MODEL")]
     model: ModelRef,
-    /// Width and height in pixels, or one number for a square [default: the manifest's]
-    #[arg(long, value_name = "WxH")]
-    size: Option<Size>,
-    /// Denoising steps [default: the manifest's]
-    #[arg(long, value_name = "N")]
-    steps: Option<u32>,
-    /// Classifier-free guidance scale, at most three decimal places [default: the manifest's]
-    #[arg(long, value_name = "SCALE")]
-    guidance: Option<Guidance>,
-    /// The model's folder or quorate-model.json, for its defaults [default: looked for in models/]
-    #[arg(long, value_name = "PATH")]
-    manifest: Option<PathBuf>,
-    /// Seats in the committee: odd, 3 to 31
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = committee_size)]
-    committee: u8,
-    /// What to pay in all, in ETH, cut to whole wei per seat [default: a thousandth of a seat's stake per seat]
-    #[arg(long, value_name = "ETH")]
-    fee: Option<Ether>,
+    #[command(flatten)]
+    picture: PictureArgs,
+    #[command(flatten)]
+    terms: TermsArgs,
     /// Mixed with the draw into the noise: 0x and 64 hex digits, or a number [default: random]
     #[arg(long)]
     seed: Option<Seed>,
@@ -63,7 +52,7 @@ pub(crate) struct Args {
     /// Follow the job to its verdict
     #[arg(long)]
     wait: bool,
-    /// While waiting, send what is due: draw, settle, or expire
+    /// While waiting, send what is due: draw, settle, expire or deliver
     #[arg(long, requires = "wait")]
     advance: bool,
     #[command(flatten)]
@@ -74,12 +63,15 @@ const AFTER_HELP: &str = "\
 With --fixed-seed the requester can have searched for a job on which honest machines differ. Dissent then costs a \
 verifier its share and never its bond, so a fraud has nothing to lose: rely on such a job for nothing of value.
 
+The fee follows the base fee, so a little more is sent; what is too much stays at the oracle as your balance, out of \
+which the next job is paid first (`oracle balance`, `oracle withdraw`).
+
 Exit codes: 0 paid (with --wait: accepted), 1 failed, 2 not understood, 3 unresolved, 4 expired.
 
 Examples:
   oracle submit \"a red apple on a blue plate\" --model emoji-64 --keystore me.json --wait
   oracle submit \"a fox\" --model 0x8c1d --size 64 --steps 20 --guidance 5 --keystore me.json
-  oracle submit \"a fox\" --model 0x8c1d --committee 5 --fee 0.01 --seed 7 --keystore me.json";
+  oracle submit \"a fox\" --model 0x8c1d --committee 5 --super-majority --share 0.002 --keystore me.json";
 
 const UNRESOLVED: u8 = 3;
 const EXPIRED: u8 = 4;
@@ -90,7 +82,9 @@ struct Paid {
     job_id: B256,
     transaction: TxHash,
     model_id: B256,
+    /// At the base fee of the request.
     fee: Ether,
+    share: Ether,
     seed: B256,
 }
 
@@ -110,16 +104,17 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
         return Ok(ExitCode::SUCCESS);
     }
     let advancing = args.advance.then_some(&account);
-    follow::to_the_end(&account.chain, &request, advancing, &context.terminal).await?;
-    finish(&account.chain, request, context).await
+    let job = follow::to_the_end(&account.chain, request, advancing, &context.terminal).await?;
+    finish(&job, context)
 }
 
 async fn pay(account: &Account, order: &Order, context: &Context) -> eyre::Result<(Request, Paid)> {
     let mut progress = context.terminal.progress();
     progress.step(format!("paying {} for {} seats", order.fee, order.terms.committeeSize));
+    let missing = order.missing(balance(account).await?);
     let oracle = account.chain.oracle();
     let call = oracle.requestImage(order.model, (&order.spec).into(), order.terms.clone());
-    let receipt = account.send(call.value(order.fee.0)).await?;
+    let receipt = account.send(call.value(missing)).await?;
 
     let is_request = |log: &&alloy::rpc::types::Log| log.log_decode::<Requested>().is_ok();
     let log = receipt
@@ -133,14 +128,15 @@ async fn pay(account: &Account, order: &Order, context: &Context) -> eyre::Resul
         job_id: request.id,
         transaction: receipt.transaction_hash,
         model_id: order.model,
-        fee: order.fee,
+        fee: Ether(fee_of(&request.job)),
+        share: order.terms.share.into(),
         seed: order.spec.seed,
     };
     Ok((request, paid))
 }
 
-async fn finish(chain: &Chain, request: Request, context: &Context) -> eyre::Result<ExitCode> {
-    let report = Job::read(chain, request).await?.report();
+fn finish(job: &Job, context: &Context) -> eyre::Result<ExitCode> {
+    let report = job.report();
     let code = exit_code(&report);
     context.terminal.result(&report, status::human)?;
     if report.phase == "expired" {

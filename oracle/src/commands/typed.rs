@@ -17,6 +17,10 @@ pub(crate) struct Size {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Guidance(pub(crate) u32);
 
+/// A part in percent such as `2.5`, kept in ten-thousandths; at most 20.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Percent(pub(crate) u16);
+
 /// A spec's seed: `0x` and 64 hex digits, or a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seed(pub(crate) B256);
@@ -45,6 +49,18 @@ impl FromStr for Guidance {
             .and_then(|thousandths| thousandths.try_into().ok())
             .map(Self)
             .ok_or_else(|| "guidance is a decimal number with at most three places, such as 7.5".to_owned())
+    }
+}
+
+impl FromStr for Percent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        decimal(text, 2)
+            .and_then(|ten_thousandths| ten_thousandths.try_into().ok())
+            .filter(|ten_thousandths| *ten_thousandths <= 2_000)
+            .map(Self)
+            .ok_or_else(|| "a royalty is a decimal number from 0 to 20 with at most two places, such as 2.5".to_owned())
     }
 }
 
@@ -122,6 +138,14 @@ mod tests {
         for malformed in ["", ".", "7.", ".5", "7.0005", "-1", "+1", "1e3", "7,5", "4294967.296", "NaN", " 7"] {
             assert_eq!(of(malformed), None, "{malformed:?}");
         }
+    }
+
+    #[test]
+    fn a_royalty_is_exact_in_ten_thousandths_and_bounded() {
+        let of = |text: &str| text.parse().ok().map(|Percent(part)| part);
+
+        assert_eq!([of("2.5"), of("20"), of("0")], [Some(250), Some(2_000), Some(0)]);
+        assert_eq!([of("20.01"), of("-1"), of("0.001")], [None; 3]);
     }
 
     #[test]

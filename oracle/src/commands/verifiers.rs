@@ -23,16 +23,33 @@ pub(crate) struct Args {
     model: Option<ModelRef>,
 }
 
+/// A model's pool, and its seats.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pool {
+    model_id: B256,
+    model: String,
+    /// Numbers in use and free, which a draw ranges over.
+    slots: u32,
+    /// Seats in the pool.
+    active: u32,
+    /// Those of them that are surely old enough to be drawn.
+    old: u32,
+    seats: Vec<Verifier>,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Verifier {
-    model_id: B256,
-    model: String,
     seat: u32,
     owner: Address,
     operator: Address,
     stake: Ether,
-    bonded: Ether,
+    earned: Ether,
+    /// Open jobs that hold a bond of it.
+    jobs: u32,
+    /// Bonds that its stake covers.
+    bonds: u8,
     enrolled_at: u64,
     /// None while the seat is in the pool.
     left_at: Option<u64>,
@@ -49,18 +66,18 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
         Some(wanted) => vec![chain.find_model(wanted).await?],
         None => chain.registered_models().await?,
     };
-    let mut verifiers = Vec::new();
+    let mut pools = Vec::new();
     for model in &models {
-        verifiers.extend(of_model(&chain, model).await?);
+        pools.push(of_model(&chain, model).await?);
     }
-    context.terminal.result(&verifiers, |verifiers| human(verifiers))?;
+    context.terminal.result(&pools, |pools| human(pools))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// All seats of a model with their numbers, without the empty ones.
 pub(crate) async fn all_seats(chain: &Chain, model: B256) -> Result<Vec<(u32, Seat)>, ChainError> {
     let stakes = chain.stakes();
-    let slots = stakes.slotCount(model).call().await?;
+    let slots = stakes.poolOf(model).call().await?.slots;
     let mut seats = Vec::new();
     for start in (0..slots).step_by(PAGE as usize) {
         seats.extend((start..).zip(stakes.seats(model, start, PAGE).call().await?));
@@ -69,7 +86,8 @@ pub(crate) async fn all_seats(chain: &Chain, model: B256) -> Result<Vec<(u32, Se
     Ok(seats)
 }
 
-async fn of_model(chain: &Chain, model: &RegisteredModel) -> Result<Vec<Verifier>, ChainError> {
+async fn of_model(chain: &Chain, model: &RegisteredModel) -> Result<Pool, ChainError> {
+    let pool = chain.stakes().poolOf(model.id).call().await?;
     let seats = all_seats(chain, model.id).await?;
     let operators: Vec<_> = seats.iter().map(|(_, seat)| seat.operator).collect();
     let endpoints = chain.endpoints(&operators).await?;
@@ -77,43 +95,56 @@ async fn of_model(chain: &Chain, model: &RegisteredModel) -> Result<Vec<Verifier
     let now = chain.now().await?.time;
 
     let verifier = |(number, seat): (u32, Seat)| {
-        let age = now.saturating_sub(seat.enrolledAt);
+        let age = now.saturating_sub(seat.enrolledAt.to());
         Verifier {
-            model_id: model.id,
-            model: model.name.clone(),
             seat: number,
             owner: seat.owner,
             operator: seat.operator,
             stake: seat.stake.into(),
-            bonded: seat.bonded.into(),
-            enrolled_at: seat.enrolledAt,
-            left_at: (seat.leftAt != 0).then_some(seat.leftAt),
+            earned: seat.earned.into(),
+            jobs: seat.places.count_ones(),
+            bonds: seat.bonds,
+            enrolled_at: seat.enrolledAt.to(),
+            left_at: (!seat.leftAt.is_zero()).then(|| seat.leftAt.to()),
             age,
-            can_be_drawn: seat.leftAt == 0 && age >= seat_age,
+            can_be_drawn: seat.leftAt.is_zero() && age >= seat_age,
             endpoint: endpoints.get(&seat.operator).cloned(),
         }
     };
-    Ok(seats.into_iter().map(verifier).collect())
+    Ok(Pool {
+        model_id: model.id,
+        model: model.name.clone(),
+        slots: pool.slots,
+        active: pool.active,
+        old: pool.old,
+        seats: seats.into_iter().map(verifier).collect(),
+    })
 }
 
-fn human(verifiers: &[Verifier]) -> String {
-    if verifiers.is_empty() {
+fn human(pools: &[Pool]) -> String {
+    if pools.iter().all(|pool| pool.seats.is_empty()) {
         return "nobody is enrolled; `prover-node register` takes a seat".to_owned();
     }
-    let mut table = table(["model", "seat", "owner", "operator", "stake", "bonded", "state", "endpoint"]);
-    for verifier in verifiers {
+    pools.iter().map(of_pool).collect()
+}
+
+fn of_pool(pool: &Pool) -> String {
+    let (name, Pool { slots, active, old, .. }) = (printable(&pool.model), pool);
+    let head = format!("{name}: {active} seats in the pool, {old} of them old enough, {slots} numbers");
+    let mut table = table(["seat", "owner", "operator", "stake", "earned", "open jobs", "state", "endpoint"]);
+    for verifier in &pool.seats {
         table.add_row([
-            printable(&verifier.model),
             verifier.seat.to_string(),
             short(verifier.owner),
             short(verifier.operator),
             verifier.stake.to_string(),
-            verifier.bonded.to_string(),
+            verifier.earned.to_string(),
+            format!("{} of {}", verifier.jobs, verifier.bonds),
             state(verifier),
             printable(verifier.endpoint.as_deref().unwrap_or("none announced")),
         ]);
     }
-    table.to_string()
+    format!("{head}\n{table}\n")
 }
 
 fn state(verifier: &Verifier) -> String {

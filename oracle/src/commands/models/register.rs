@@ -9,21 +9,21 @@ use alloy::{
 use oracle::{
     chain::{ChainError, IModelRegistry},
     keys::KeyArgs,
-    manifest::LocalModel,
+    manifest::{LocalModel, ModelTerms},
 };
 use serde::Serialize;
 
 use crate::commands::{
     Context,
     terminal::{Terminal, printable},
-    typed::Ether,
+    typed::{Ether, Percent},
 };
 
 /// Which model, and on which terms.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The id is the hash of the manifest, its bounds and tolerances, the seat stake and the owner: another stake or another \
-owner is another model. Registering the same one again changes nothing.")]
+The id is the hash of the manifest, its bounds and tolerances, its stake, price, time and royalty, and the owner: \
+another stake or another owner is another model. Registering the same one again changes nothing.")]
 pub(crate) struct Args {
     /// The model's folder, with its quorate-model.json
     #[arg(value_name = "DIR")]
@@ -31,6 +31,16 @@ pub(crate) struct Args {
     /// What a seat in its pool costs, in ETH; a job puts an eighth of it at risk
     #[arg(long, value_name = "ETH")]
     seat_stake: Ether,
+    /// What a million units of work cost, in ETH; the work of an image is its steps times its pixels
+    #[arg(long, value_name = "ETH", default_value = "0")]
+    price: Ether,
+    /// Milliseconds that a million units of work take on the machines that the model is meant for; verifiers get four
+    /// times as long
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    time: u32,
+    /// Your part, on top of what supporters earn, in percent: at most 20
+    #[arg(long, value_name = "PERCENT", default_value = "0")]
+    royalty: Percent,
     #[command(flatten)]
     keys: KeyArgs,
 }
@@ -42,6 +52,10 @@ struct Registered {
     name: String,
     manifest_hash: B256,
     seat_stake: Ether,
+    price: Ether,
+    time: u32,
+    /// In ten-thousandths.
+    royalty: u16,
     /// None if it was registered before.
     transaction: Option<TxHash>,
 }
@@ -54,8 +68,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
         "a seat stake of {seat_stake} is more than the contract can count"
     );
 
+    let price = u64::try_from(args.price.0).map_err(|_| {
+        eyre::eyre!("a price of {} for a million units of work is more than the contract can count", args.price)
+    })?;
+
     let account = context.connect_as(&args.keys).await?;
-    let model = local.manifest.on_chain(local.hash, U96::from(seat_stake.0), account.address);
+    let (owner, seat_stake_wei, royalty) = (account.address, U96::from(seat_stake.0), args.royalty.0);
+    let terms = ModelTerms { owner, seat_stake: seat_stake_wei, price, time: args.time, royalty };
+    let model = local.manifest.on_chain(local.hash, terms);
     let model_id = id(&model);
     let models = account.chain.models();
     let transaction = match models.isRegistered(model_id).call().await.map_err(ChainError::from)? {
@@ -67,8 +87,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
             Some(receipt.transaction_hash)
         }
     };
-    let registered =
-        Registered { model_id, name: local.manifest.name, manifest_hash: local.hash, seat_stake, transaction };
+    let registered = Registered {
+        model_id,
+        name: local.manifest.name,
+        manifest_hash: local.hash,
+        seat_stake,
+        price: args.price,
+        time: args.time,
+        royalty,
+        transaction,
+    };
     context.terminal.result(&registered, |registered| match registered.transaction {
         Some(_) => registered.model_id.to_string(),
         None => format!("{} (was registered already)", registered.model_id),

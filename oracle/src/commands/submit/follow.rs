@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
-use alloy::{primitives::B256, providers::DynProvider};
+use alloy::{
+    primitives::{B256, U256},
+    providers::DynProvider,
+};
 use oracle::{
     chain::{Account, Chain, Request},
+    due::{Due, Wait},
     follower::{Advance, Event, FollowError, Follower, OracleEvent, Trail},
+    round::Member,
 };
 use tokio::time::{Instant, sleep};
 
 use crate::commands::{
-    advance::{self, Due, Wait},
-    report::{JobView, Outcome, Phase, outcome_name},
+    advance,
+    report::{Job, Outcome, Phase, outcome_name},
     terminal::{Progress, Terminal},
 };
 
@@ -20,21 +25,21 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long the node may be out of reach before this gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Returns once the job is decided, or can no longer be.
+/// Returns the job once it is decided, or can no longer be.
 pub(super) async fn to_the_end(
     chain: &Chain,
-    request: &Request,
+    request: Request,
     advancing: Option<&Account>,
     terminal: &Terminal,
-) -> eyre::Result<()> {
+) -> eyre::Result<Job> {
     let trail = Trail::from_block(request.block);
     let mut follower = Follower::new(chain.provider.clone(), chain.deployment, 0, trail);
     let mut progress = terminal.progress();
     let mut out_of_reach_since = None;
     loop {
-        match look(&mut follower, chain, request.id, advancing, &mut progress).await {
-            Ok(true) => return Ok(()),
-            Ok(false) => out_of_reach_since = None,
+        match look(&mut follower, chain, &request, advancing, &mut progress).await {
+            Ok(Some(job)) => return Ok(job),
+            Ok(None) => out_of_reach_since = None,
             Err(error) if is_passing(&error) => {
                 let since = *out_of_reach_since.get_or_insert_with(Instant::now);
                 if since.elapsed() > PATIENCE {
@@ -48,24 +53,26 @@ pub(super) async fn to_the_end(
     }
 }
 
-/// Tells what is new; true once it is over.
+/// Tells what is new; the job once it is over.
 async fn look(
     follower: &mut Follower<DynProvider>,
     chain: &Chain,
-    job: B256,
+    request: &Request,
     advancing: Option<&Account>,
     progress: &mut Progress,
-) -> eyre::Result<bool> {
-    catch_up(follower, job, progress).await?;
-    let (due, view) = advance::look(chain, job).await?;
-    if is_over(&view)? || (due == Due::Expire && advancing.is_none()) {
-        return Ok(true);
+) -> eyre::Result<Option<Job>> {
+    catch_up(follower, request.id, progress).await?;
+    let job = Job::read(chain, request.clone()).await?;
+    if is_over(&job, advancing.is_some())? {
+        return Ok(Some(job));
     }
-    progress.step(waiting_for(due, advancing.is_some()));
-    if let (Some(account), Due::Draw(_) | Due::Settle | Due::Expire) = (advancing, due) {
-        send(account, job, due, chain).await?;
+    progress.step(waiting_for(job.due, advancing.is_some()));
+    if let Some(account) = advancing
+        && job.due.name().is_some()
+    {
+        send(account, &job).await?;
     }
-    Ok(false)
+    Ok(None)
 }
 
 async fn catch_up(follower: &mut Follower<DynProvider>, job: B256, progress: &Progress) -> Result<(), FollowError> {
@@ -90,49 +97,65 @@ async fn catch_up(follower: &mut Follower<DynProvider>, job: B256, progress: &Pr
 }
 
 fn tell(event: &OracleEvent, job: B256) -> Option<String> {
+    let of = |member: &U256, number: &u8| match number {
+        1 => format!("member {member}"),
+        _ => format!("member {member} of round {number}"),
+    };
     match event {
         OracleEvent::Requested(e) if e.jobId == job => Some("paid".to_owned()),
-        OracleEvent::Drawn(e) if e.jobId == job => Some(format!("drew seats {}", list(&e.seats))),
-        OracleEvent::Committed(e) if e.jobId == job => Some(format!("seat {} committed", e.seat)),
-        OracleEvent::Declined(e) if e.jobId == job => Some(format!("seat {} declined", e.seat)),
-        OracleEvent::Revealed(e) if e.jobId == job => Some(format!("seat {} revealed {}", e.seat, e.digest)),
-        OracleEvent::Settled(e) if e.jobId == job && e.outcome == Outcome::Accepted => {
-            Some(format!("accepted, by seats {}", list(&e.supporters)))
+        OracleEvent::Opened(e) if e.jobId == job && e.number > 1 => {
+            Some(format!("{} appealed: round {} is open", e.payer, e.number))
         }
-        OracleEvent::Settled(e) if e.jobId == job => Some(outcome_name(e.outcome).to_owned()),
+        OracleEvent::Drawn(e) if e.jobId == job => Some(format!("drew seats {}", list(&e.round.members))),
+        OracleEvent::Committed(e) if e.jobId == job => Some(format!("{} committed", of(&e.member, &e.number))),
+        OracleEvent::Declined(e) if e.jobId == job => Some(format!("{} declined", of(&e.member, &e.number))),
+        OracleEvent::Revealed(e) if e.jobId == job => {
+            Some(format!("{} revealed {}", of(&e.member, &e.number), e.digest))
+        }
+        OracleEvent::Settled(e) if e.jobId == job && e.verdict.outcome == Outcome::Accepted => {
+            Some(format!("accepted, by {} seats of round {}", e.verdict.supporters, e.verdict.round))
+        }
+        OracleEvent::Settled(e) if e.jobId == job => Some(outcome_name(e.verdict.outcome).to_owned()),
+        OracleEvent::Delivered(e) if e.jobId == job => Some(format!("{} was told", e.consumer)),
         _ => None,
     }
 }
 
-fn list(seats: &[u32]) -> String {
-    seats.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+fn list(members: &[B256]) -> String {
+    members.iter().map(|&word| Member::from(word).seat.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn is_over(view: &JobView) -> eyre::Result<bool> {
+/// The verdict is what is waited for, and, if this sends what is due, that everybody has his money.
+fn is_over(job: &Job, advancing: bool) -> eyre::Result<bool> {
     eyre::ensure!(
-        view.phase != Phase::None,
+        job.phase != Phase::None,
         "the chain was reorganised and the request is no longer part of it: look at your balance and submit again"
     );
-    Ok(view.phase == Phase::Closed)
+    Ok(match job.phase {
+        Phase::Settled => !advancing || job.due.name().is_none(),
+        Phase::Expired => !advancing,
+        _ => false,
+    })
 }
 
 fn waiting_for(due: Due, advancing: bool) -> String {
     match due {
         // The numbers count down: said once, not with every block.
-        Due::Nothing(Wait::Blocks(_)) => "waiting for the seed block".to_owned(),
+        Due::Nothing(Wait::Blocks(_)) => "waiting for the seed".to_owned(),
         Due::Nothing(Wait::Commit(_)) => "waiting for the verifiers to generate and commit".to_owned(),
         Due::Nothing(Wait::Reveal(_)) => "waiting for the verifiers to reveal".to_owned(),
-        Due::Draw(_) if !advancing => "waiting for somebody to draw the committee".to_owned(),
-        Due::Settle if !advancing => "waiting for somebody to settle; `oracle advance` would".to_owned(),
+        Due::Nothing(Wait::Appeal(_)) => "waiting whether somebody appeals".to_owned(),
+        Due::Draw { .. } if !advancing => "waiting for the verifiers to draw and commit".to_owned(),
+        Due::Settle(_) if !advancing => "waiting for somebody to settle; `oracle advance` would".to_owned(),
         due => due.to_string(),
     }
 }
 
 /// Somebody else may have been faster: then there is nothing to send any more.
-async fn send(account: &Account, job: B256, due: Due, chain: &Chain) -> eyre::Result<()> {
-    let Err(error) = advance::take(account, job, due).await else { return Ok(()) };
-    match advance::look(chain, job).await? {
-        (now, _) if now != due => Ok(()),
+async fn send(account: &Account, job: &Job) -> eyre::Result<()> {
+    let Err(error) = advance::take(account, job).await else { return Ok(()) };
+    match Job::read(&account.chain, job.request.clone()).await? {
+        now if now.due != job.due => Ok(()),
         _ => Err(error),
     }
 }

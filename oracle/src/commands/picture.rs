@@ -1,0 +1,135 @@
+//! The picture that is asked for, as typed, completed by the model's defaults.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use alloy::primitives::B256;
+use oracle::{
+    chain::RegisteredModel,
+    manifest::{ImageDefaults, LocalModel, MANIFEST_FILE, ManifestError},
+    spec::{ImageSpec, Prompt, Solver},
+};
+
+use super::{
+    terminal::printable,
+    typed::{Guidance, Size},
+};
+
+/// How the picture is to be made.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Picture")]
+pub(crate) struct PictureArgs {
+    /// Width and height in pixels, or one number for a square [default: the manifest's]
+    #[arg(long, value_name = "WxH")]
+    size: Option<Size>,
+    /// Denoising steps [default: the manifest's]
+    #[arg(long, value_name = "N")]
+    steps: Option<u32>,
+    /// Classifier-free guidance scale, at most three decimal places [default: the manifest's]
+    #[arg(long, value_name = "SCALE")]
+    guidance: Option<Guidance>,
+    /// The model's folder or quorate-model.json, for its defaults [default: looked for in models/]
+    #[arg(long, value_name = "PATH")]
+    manifest: Option<PathBuf>,
+}
+
+impl PictureArgs {
+    /// Checked against what the model was tried on.
+    pub(crate) fn spec(
+        &self,
+        model: &RegisteredModel,
+        prompt: Prompt,
+        negative_prompt: Prompt,
+        seed: B256,
+    ) -> eyre::Result<ImageSpec> {
+        let (size, steps, guidance) = match (self.size, self.steps, self.guidance) {
+            (Some(size), Some(steps), Some(guidance)) if self.manifest.is_none() => (size, steps, guidance.0),
+            (size, steps, guidance) => {
+                let defaults = defaults(self.manifest.as_deref(), model)?;
+                let usual = Size { width: defaults.width, height: defaults.height };
+                (
+                    size.unwrap_or(usual),
+                    steps.unwrap_or(defaults.steps),
+                    guidance.map_or(defaults.guidance, |guidance| guidance.0),
+                )
+            }
+        };
+        let spec = ImageSpec {
+            prompt,
+            negative_prompt,
+            width: size.width,
+            height: size.height,
+            steps,
+            solver: Solver::Ddim,
+            guidance,
+            seed,
+        };
+        spec.check(&(&model.model).into())?;
+        Ok(spec)
+    }
+}
+
+/// From the manifest that was named, else from the one in `models/` that is this model's.
+fn defaults(manifest: Option<&Path>, model: &RegisteredModel) -> eyre::Result<ImageDefaults> {
+    if let Some(path) = manifest {
+        let local = LocalModel::open(folder_of(path)?)?;
+        eyre::ensure!(
+            local.hash == model.model.manifestHash,
+            "{} is not the manifest of model {}: its sha256 is {}, and {} is registered",
+            path.display(),
+            model.id,
+            local.hash,
+            model.model.manifestHash
+        );
+        return Ok(local.manifest.defaults);
+    }
+    local_models().find(|local| local.hash == model.model.manifestHash).map(|local| local.manifest.defaults).ok_or_else(
+        || {
+            eyre::eyre!(
+                "the manifest of model {} ({}) is not in models/: give --size, --steps and --guidance, or say where it is with --manifest",
+                printable(&model.name),
+                model.id
+            )
+        },
+    )
+}
+
+fn folder_of(path: &Path) -> eyre::Result<&Path> {
+    if path.is_dir() {
+        return Ok(path);
+    }
+    eyre::ensure!(
+        path.file_name().is_some_and(|name| name == MANIFEST_FILE),
+        "{} is neither a model's folder nor a {MANIFEST_FILE}",
+        path.display()
+    );
+    Ok(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// The models below `models/`; what is none is passed over.
+fn local_models() -> impl Iterator<Item = LocalModel> {
+    let open = |folder: PathBuf| -> Option<Result<LocalModel, ManifestError>> {
+        folder.join(MANIFEST_FILE).is_file().then(|| LocalModel::open(&folder))
+    };
+    let folders = fs::read_dir("models").into_iter().flatten().flatten().map(|entry| entry.path());
+    folders.filter_map(open).flatten()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_named_by_its_folder_or_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = folder.path().join(MANIFEST_FILE);
+
+        assert_eq!(folder_of(folder.path()).unwrap(), folder.path());
+        assert_eq!(folder_of(&manifest).unwrap(), folder.path());
+        assert_eq!(folder_of(Path::new(MANIFEST_FILE)).unwrap(), Path::new("."));
+        assert!(folder_of(&folder.path().join("model.json")).is_err());
+    }
+}
