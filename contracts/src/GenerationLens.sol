@@ -34,11 +34,11 @@ contract GenerationLens is IGenerationLens {
     // --------------------------------------------------------------------------------------------------------- requests
 
     /// @inheritdoc IGenerationLens
-    function quote(
-        bytes32 modelId,
-        IGenerationOracle.ImageSpec calldata spec,
-        IGenerationOracle.Terms calldata terms
-    ) external view returns (Quote memory asked) {
+    function quote(bytes32 modelId, IGenerationOracle.ImageSpec calldata spec, IGenerationOracle.Terms calldata terms)
+        external
+        view
+        returns (Quote memory asked)
+    {
         IModelRegistry.ImageRequest memory request = IModelRegistry.ImageRequest({
             promptBytes: spec.prompt.length,
             negativePromptBytes: spec.negativePrompt.length,
@@ -63,9 +63,7 @@ contract GenerationLens is IGenerationLens {
         page = new ModelView[](ids.length);
         for (uint256 i; i < ids.length; ++i) {
             page[i] = ModelView({
-                modelId: ids[i],
-                model: MODELS.modelOf(ids[i]),
-                pool: IVerifierStakes(address(ORACLE)).poolOf(ids[i])
+                modelId: ids[i], model: MODELS.modelOf(ids[i]), pool: IVerifierStakes(address(ORACLE)).poolOf(ids[i])
             });
         }
     }

@@ -51,7 +51,8 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         uint32 seatAge_,
         uint32 unbonding
     ) VerifierStakes(models_, seatAge_, unbonding) {
-        bool open = windows_.draw > 0 && windows_.commit > 0 && windows_.reveal > 0 && windows_.appeal > 0;
+        bool open =
+            windows_.draw > 0 && windows_.commit > 0 && windows_.reveal > 0 && windows_.appeal > 0;
         bool reachable = windows_.draw <= randomness_.lifetime() && windows_.commit <= windows_.mostCommit;
         uint256 appealed = windows_.appeal > windows_.mostCommit ? windows_.appeal : windows_.mostCommit;
         uint256 longest = uint256(windows_.draw) + windows_.mostCommit + windows_.reveal + appealed;

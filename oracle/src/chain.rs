@@ -2,6 +2,7 @@
 //!
 //! [`connect`] gives a [`Chain`] for reading; [`Chain::account`] gives an [`Account`] for writing.
 
+mod bindings;
 mod error;
 mod header;
 mod history;
@@ -20,12 +21,12 @@ use std::{
 use alloy::{
     primitives::{Address, ChainId, U256, utils::format_ether},
     providers::{DynProvider, Provider, ProviderBuilder},
-    sol,
 };
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    bindings::{IGenerationOracle, IModelRegistry, IRandomness, IVerifierStakes},
     error::{ChainError, DeploymentError},
     header::{HeaderError, foretold_seed, seed_header},
     history::{DrawnRound, History, Reveal, RoundHistory, Settlement, Vote},
@@ -35,23 +36,6 @@ pub use self::{
     revert::{Revert, phase_words},
     send::Account,
 };
-
-sol!(
-    #![sol(all_derives = true, rpc)]
-    "../contracts/src/interfaces/IGenerationOracle.sol"
-);
-sol!(
-    #![sol(all_derives = true, rpc)]
-    "../contracts/src/interfaces/IModelRegistry.sol"
-);
-sol!(
-    #![sol(all_derives = true, rpc)]
-    "../contracts/src/interfaces/IVerifierStakes.sol"
-);
-sol!(
-    #![sol(all_derives = true)]
-    "../contracts/src/interfaces/IRandomness.sol"
-);
 
 /// The longest wait for one answer of the RPC.
 const RPC_TIMEOUT: Duration = Duration::from_secs(30);

@@ -164,7 +164,7 @@ impl fmt::Display for Wait {
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::Address;
+    use alloy::primitives::{Address, B256};
 
     use super::*;
     use crate::chain::{IGenerationOracle::Verdict, RoundHistory, Settlement};
@@ -198,13 +198,14 @@ mod tests {
 
     #[test]
     fn earlier_rounds_are_settled_from_the_last_but_one_down_and_then_the_consumer_is_told() {
-        let verdict = Some(Verdict { outcome: Outcome::Unresolved, ..Verdict::default() });
+        let (digest, safe_value) = (B256::ZERO, U256::ZERO);
+        let verdict = Verdict { outcome: Outcome::Unresolved, digest, round: 2, supporters: 0, safeValue: safe_value };
         let mut history = History { rounds: vec![round(1, false), round(2, false)], ..History::default() };
         let mut job = Job::default();
         job.terms.consumer = Address::repeat_byte(1);
 
         assert_eq!(due(&job, &history, 300, 100), Due::Settle(2));
-        (history.verdict, history.rounds[1]) = (verdict, round(2, true));
+        (history.verdict, history.rounds[1]) = (Some(verdict), round(2, true));
         assert_eq!(due(&job, &history, 300, 100), Due::SettleEarlier(1));
         history.rounds[0] = round(1, true);
         assert_eq!(due(&job, &history, 300, 100), Due::Deliver);

@@ -52,11 +52,10 @@ interface IGenerationLens {
     // --------------------------------------------------------------------------------------------------------- requests
 
     /// @notice What a request costs at the present base fee. Reverts if the model cannot be asked for the image.
-    function quote(
-        bytes32 modelId,
-        IGenerationOracle.ImageSpec calldata spec,
-        IGenerationOracle.Terms calldata terms
-    ) external view returns (Quote memory);
+    function quote(bytes32 modelId, IGenerationOracle.ImageSpec calldata spec, IGenerationOracle.Terms calldata terms)
+        external
+        view
+        returns (Quote memory);
 
     /// @notice The models numbered from `start`, at most `limit`, in the order of registration.
     function models(uint256 start, uint256 limit) external view returns (ModelView[] memory);

@@ -37,9 +37,7 @@ library Delegations {
 
     /// @dev The contract is the oracle: a linked library runs in its place.
     function domain() private view returns (bytes32) {
-        return keccak256(
-            abi.encode(DOMAIN_TYPE, keccak256("Quorate"), keccak256("1"), block.chainid, address(this))
-        );
+        return keccak256(abi.encode(DOMAIN_TYPE, keccak256("Quorate"), keccak256("1"), block.chainid, address(this)));
     }
 
     function hash(IGenerationOracle.DelegatedImage calldata it) private pure returns (bytes32) {

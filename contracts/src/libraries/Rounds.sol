@@ -11,10 +11,12 @@ library Rounds {
     uint32 private constant ALL = type(uint32).max;
     uint8 internal constant MOST_ROUNDS = 4;
 
-    function draw(IGenerationOracle.RoundState memory self, IGenerationOracle.Round memory round, uint32 members, uint32 commitWindow)
-        internal
-        view
-    {
+    function draw(
+        IGenerationOracle.RoundState memory self,
+        IGenerationOracle.Round memory round,
+        uint32 members,
+        uint32 commitWindow
+    ) internal view {
         self.stage = IGenerationOracle.Stage.Drawn;
         self.hash = hashOf(round);
         self.done = ~members;
@@ -63,7 +65,9 @@ library Rounds {
     {
         if (self.stage == IGenerationOracle.Stage.None) return IGenerationOracle.Phase.None;
         if (self.stage >= IGenerationOracle.Stage.Settled) return IGenerationOracle.Phase.Settled;
-        if (self.stage == IGenerationOracle.Stage.Opened && block.timestamp < self.clock) return IGenerationOracle.Phase.Requested;
+        if (self.stage == IGenerationOracle.Stage.Opened && block.timestamp < self.clock) {
+            return IGenerationOracle.Phase.Requested;
+        }
         if (self.stage == IGenerationOracle.Stage.Opened && number == 1) return IGenerationOracle.Phase.Expired;
         if (mayCommit(self)) return IGenerationOracle.Phase.Commit;
         if (mayReveal(self, revealWindow)) return IGenerationOracle.Phase.Reveal;
@@ -73,7 +77,11 @@ library Rounds {
 
     // ----------------------------------------------------------------------------------------------------------- votes
 
-    function stepOf(IGenerationOracle.RoundState memory self, uint256 member) internal pure returns (IGenerationOracle.Step) {
+    function stepOf(IGenerationOracle.RoundState memory self, uint256 member)
+        internal
+        pure
+        returns (IGenerationOracle.Step)
+    {
         bool voted = self.voted & bit(member) != 0;
         bool done = self.done & bit(member) != 0;
         if (voted) return done ? IGenerationOracle.Step.Revealed : IGenerationOracle.Step.Committed;

@@ -225,7 +225,9 @@ library Seats {
     }
 
     function count(uint8 bits) private pure returns (uint8 ones) {
-        for (; bits != 0; bits &= bits - 1) ++ones;
+        for (; bits != 0; bits &= bits - 1) {
+            ++ones;
+        }
     }
 
     // -------------------------------------------------------------------------------------------------------- the views

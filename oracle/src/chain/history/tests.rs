@@ -146,7 +146,8 @@ fn what_a_round_came_to_is_kept_by_member() {
         earned: amounts([5, 5, 0]),
         lost: amounts([0, 0, 100]),
     });
-    let verdict = Verdict { outcome: Outcome::Accepted, round: 1, supporters: 2, ..Verdict::default() };
+    let (digest, safe_value) = (B256::repeat_byte(1), U256::ZERO);
+    let verdict = Verdict { outcome: Outcome::Accepted, digest, round: 1, supporters: 2, safeValue: safe_value };
     let last = Event::Settled(IGenerationOracle::Settled { jobId: B256::ZERO, verdict: verdict.clone() });
     let history = history([(1_000, opened(1)), (DRAWN_AT, drawn(1)), (1_200, last), (1_200, settled)]);
 

@@ -1,0 +1,22 @@
+//! The contracts' interfaces, read from their Solidity.
+
+#![allow(missing_docs, reason = "what needs no word there needs none here")]
+
+use alloy::sol;
+
+sol!(
+    #![sol(all_derives = true, rpc)]
+    "../contracts/src/interfaces/IGenerationOracle.sol"
+);
+sol!(
+    #![sol(all_derives = true, rpc)]
+    "../contracts/src/interfaces/IModelRegistry.sol"
+);
+sol!(
+    #![sol(all_derives = true, rpc)]
+    "../contracts/src/interfaces/IVerifierStakes.sol"
+);
+sol!(
+    #![sol(all_derives = true)]
+    "../contracts/src/interfaces/IRandomness.sol"
+);
