@@ -54,6 +54,8 @@ pub struct Deployment {
     pub model_registry: Address,
     /// The source that draws get their seeds from: `RandaoRandomness`.
     pub randomness: Address,
+    /// `GenerationLens`, for pages and people; nothing here needs it.
+    pub generation_lens: Address,
     /// The block of the deployment: no event is older.
     pub block: u64,
 }

@@ -396,6 +396,7 @@ mod tests {
             generation_oracle: Address::repeat_byte(1),
             model_registry: Address::repeat_byte(2),
             randomness: Address::repeat_byte(3),
+            generation_lens: Address::repeat_byte(4),
             block: 5,
         }
     }

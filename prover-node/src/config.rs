@@ -49,6 +49,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Blocks on top of another before it counts.
     pub confirmations: u64,
+    /// Whether to appeal where that is worth it.
+    pub appeals: bool,
 }
 
 impl Config {
@@ -65,8 +67,20 @@ impl Config {
         info!(path = %data_dir.path().display(), "data directory");
         let (trial, settings) = (trial(&files), args.profile.settings());
         let public_url = args.public_url.map(|url| url.as_str().trim_end_matches('/').to_owned());
-        let (listen, confirmations) = (args.listen, args.confirmations);
-        Ok(Self { chain, genesis, signer, model, files, settings, trial, data_dir, listen, public_url, confirmations })
+        Ok(Self {
+            chain,
+            genesis,
+            signer,
+            model,
+            files,
+            settings,
+            trial,
+            data_dir,
+            public_url,
+            listen: args.listen,
+            confirmations: args.confirmations,
+            appeals: !args.no_appeal,
+        })
     }
 }
 

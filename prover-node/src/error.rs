@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use oracle::{
-    chain::{ChainError, HeaderError},
+    chain::{ChainError, HeaderError, JobLookupError},
     follower::FollowError,
 };
 
@@ -31,8 +31,11 @@ pub enum StepError {
     #[error(transparent)]
     Follow(#[from] FollowError),
     /// A reorganisation drew other seats, or none yet. It may still come back.
-    #[error("the chain has another draw for this job")]
+    #[error("the chain has another draw for this round")]
     OtherDraw,
+    /// The request is not part of the chain.
+    #[error(transparent)]
+    Lookup(#[from] JobLookupError),
     /// A reorganisation threw out what others had sent.
     #[error("a reorganisation moved the job back to its commit window")]
     MovedBack,

@@ -1,38 +1,33 @@
 //! A job's way through the node: a type per stage. A stage owns what exists by then, and moving on consumes it.
 //!
-//!     Requested -> Drawn -> Accepted -> Generated -> Digested -> Sealed -> Committed -> Revealed
+//!     Drawn -> Accepted -> Generated -> Digested -> Sealed -> Committed -> Revealed
 //!
-//! One operator may hold several seats of a committee: the picture is made once and every seat votes with it.
+//! One operator may hold several seats of a committee: the picture is made once and every seat votes with it. All rounds
+//! of a job start from the same noise.
 
 use alloy::primitives::{B256, hex};
 use image::{ImageResult, RgbImage};
-use oracle::{
-    commitment::Opening,
-    digest::Digest,
-    spec::{ImageSpec, noise_seed},
-};
+use oracle::{commitment::Opening, digest::Digest, spec::ImageSpec};
 
 use crate::{output::Output, pace::Promise, salt::SaltKey};
 
-/// Paid for by somebody; not drawn yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Requested {
+/// One round of one job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RoundKey {
     /// The job.
     pub job: B256,
-    /// The block of the request.
-    pub block: u64,
-    /// What to make.
-    pub spec: ImageSpec,
-    /// Whether the noise comes from the spec alone.
-    pub fixed_seed: bool,
+    /// From 1.
+    pub number: u8,
 }
 
-/// One draw of one job. A reorganisation may draw a job again, with other seats and other noise: that is other work.
+/// One draw of one round. A reorganisation may draw it again, with other seats and other noise: that is other work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DrawKey {
     /// The job.
     pub job: B256,
-    /// The seed of the draw, of which the noise is made.
+    /// The round's.
+    pub number: u8,
+    /// The seed of the draw. That of the first round is what the noise is made of.
     pub seed: B256,
 }
 
@@ -45,7 +40,7 @@ pub struct Seat {
     pub member: u32,
 }
 
-/// Some of our seats are on the committee.
+/// Some of our seats are on the committee, or will be as soon as somebody sends the draw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drawn {
     /// Which draw.
@@ -56,10 +51,8 @@ pub struct Drawn {
     pub noise_seed: B256,
     /// Ours, in the order of the committee; never empty.
     pub seats: Vec<Seat>,
-    /// In seconds since the epoch.
-    pub commit_deadline: u64,
-    /// In seconds since the epoch.
-    pub reveal_deadline: u64,
+    /// When nobody votes in this draw any more at the latest, in seconds since the epoch.
+    pub deadline: u64,
 }
 
 /// It can be made in time, and the model's time for it is set aside.
@@ -135,13 +128,11 @@ pub struct Revealed {
     pub votes: Vec<Vote>,
 }
 
-impl Requested {
-    /// Our seats were drawn.
+impl DrawKey {
+    /// Of the draw.
     #[must_use]
-    pub fn drawn(self, seed: B256, seats: Vec<Seat>, commit_deadline: u64, reveal_deadline: u64) -> Drawn {
-        let noise_seed = noise_seed(self.spec.seed, seed, self.fixed_seed);
-        let key = DrawKey { job: self.job, seed };
-        Drawn { key, spec: self.spec, noise_seed, seats, commit_deadline, reveal_deadline }
+    pub fn round(&self) -> RoundKey {
+        RoundKey { job: self.job, number: self.number }
     }
 }
 
@@ -189,8 +180,18 @@ pub fn short(job: B256) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod tests {
-    use alloy::{primitives::Address, signers::local::PrivateKeySigner};
-    use oracle::spec::{Prompt, Solver};
+    use alloy::{
+        primitives::{Address, aliases::U96},
+        signers::local::PrivateKeySigner,
+    };
+    use oracle::{
+        chain::{
+            IGenerationOracle::{Job, Terms},
+            Request,
+        },
+        job::noise_of,
+        spec::{Prompt, Solver},
+    };
 
     use super::*;
     use crate::pace::{Pace, Promises};
@@ -208,13 +209,18 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) fn requested() -> Requested {
-        Requested { job: B256::repeat_byte(1), block: 40, spec: spec(64, 4), fixed_seed: false }
+    pub(crate) fn request() -> Request {
+        let terms = Terms { committeeSize: 3, commitWindow: 120, share: U96::from(1_000), ..Terms::default() };
+        let (accept, reject) = ([10; 4].into(), [20; 4].into());
+        let job = Job { terms, bond: U96::from(20_000), accept, reject, specSeed: spec(64, 4).seed, ..Job::default() };
+        Request { id: B256::repeat_byte(1), job, spec: spec(64, 4), block: 40 }
     }
 
     pub(crate) fn drawn(seed: u8) -> Drawn {
         let seats = vec![Seat { number: 70, member: 0 }, Seat { number: 3, member: 2 }];
-        requested().drawn(B256::repeat_byte(seed), seats, 100, 200)
+        let key = DrawKey { job: request().id, number: 1, seed: B256::repeat_byte(seed) };
+        let noise_seed = noise_of(&request().job, key.seed);
+        Drawn { key, spec: request().spec, noise_seed, seats, deadline: 200 }
     }
 
     pub(crate) fn salts() -> SaltKey {
@@ -225,14 +231,6 @@ pub(crate) mod tests {
         let promise = Promises::default().make(Pace { seconds: 0.0 }.estimate(&drawn.spec), 0, 100).unwrap();
         let image = RgbImage::from_pixel(8, 8, image::Rgb([colour, 0, 0]));
         drawn.accepted(promise).generated(image).digest().unwrap().seal(&salts())
-    }
-
-    #[test]
-    fn the_noise_depends_on_the_draw_unless_the_seed_is_fixed() {
-        let fixed = Requested { fixed_seed: true, ..requested() };
-
-        assert_ne!(drawn(2).noise_seed, drawn(3).noise_seed);
-        assert_eq!(fixed.drawn(B256::repeat_byte(2), Vec::new(), 0, 0).noise_seed, requested().spec.seed);
     }
 
     #[test]

@@ -8,25 +8,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy::primitives::{Address, B256};
-use oracle::{commitment::Opening, follower::Trail};
+use alloy::{
+    primitives::{Address, B256},
+    sol_types::SolValue,
+};
+use oracle::{chain::Request, commitment::Opening, follower::Trail};
 use sqlx::{
     SqlitePool,
     migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::rows::{bind, from_json, hash, to_json};
+use self::rows::{DrawRow, RequestRow, bind, from_json, to_json};
 use crate::{
-    job::{DrawKey, Drawn, Requested, Sealed, Vote},
+    job::{DrawKey, Drawn, RoundKey, Sealed, Vote},
     pace::Pace,
 };
 
 /// The file's name in the data directory.
 pub const FILE: &str = "journal.sqlite";
-
-/// Blocks after its request in which a job can be drawn, on any deployment: as far back as `blockhash` reaches.
-const MOST_DRAW_WINDOW: u64 = 255;
 
 /// Whose journal it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub enum Ending {
     Reorganised,
 }
 
-/// Open jobs by how far they are.
+/// Open rounds by how far they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenJobs {
@@ -188,56 +188,71 @@ impl Journal {
 
     // --------------------------------------------------------------------------------------------------------- the jobs
 
-    /// A job for our model was paid, and waits for its draw as far as we know.
-    pub async fn put_request(&self, request: &Requested) -> Result<()> {
+    /// A job for our model was paid. Told again, its block may be another.
+    pub async fn put_request(&self, request: &Request) -> Result<()> {
         let spec = self.check(to_json(&request.spec))?;
         let insert = sqlx::query(
-            "INSERT INTO jobs (job, block, spec, fixed_seed) VALUES (?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET block = excluded.block, awaited = 1",
+            "INSERT INTO jobs (job, block, fixed, spec) VALUES (?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET block = excluded.block",
         )
-        .bind(request.job.as_slice())
+        .bind(request.id.as_slice())
         .bind(request.block.cast_signed())
-        .bind(spec)
-        .bind(request.fixed_seed);
+        .bind(request.job.abi_encode())
+        .bind(spec);
         self.run(insert).await
     }
 
     /// The job, if it is for our model.
-    pub async fn request(&self, job: B256) -> Result<Option<Requested>> {
-        let select = sqlx::query_as("SELECT job, block, spec, fixed_seed FROM jobs WHERE job = ?").bind(job.as_slice());
-        self.check(select.fetch_optional(&self.database).await)
+    pub async fn request(&self, job: B256) -> Result<Option<Request>> {
+        let select = sqlx::query_as("SELECT job, block, fixed, spec FROM jobs WHERE job = ?").bind(job.as_slice());
+        let row: Option<RequestRow> = self.check(select.fetch_optional(&self.database).await)?;
+        Ok(row.map(|row| row.0))
     }
 
-    /// Jobs that wait for their draw.
-    pub async fn awaited(&self) -> Result<Vec<B256>> {
-        let select = sqlx::query("SELECT job FROM jobs WHERE awaited = 1 ORDER BY rowid");
-        let rows = self.check(select.fetch_all(&self.database).await)?;
-        self.check(rows.iter().map(|row| hash(row, "job")).collect())
+    /// A round of such a job waits for its draw as far as we know, until `draw_deadline` at most.
+    pub async fn put_round(&self, round: RoundKey, draw_deadline: u64) -> Result<()> {
+        let insert = sqlx::query(
+            "INSERT INTO rounds (job, number, draw_deadline) VALUES (?, ?, ?)
+             ON CONFLICT DO UPDATE SET draw_deadline = excluded.draw_deadline, awaited = 1",
+        )
+        .bind(round.job.as_slice())
+        .bind(round.number)
+        .bind(draw_deadline.cast_signed());
+        self.run(insert).await
     }
 
-    /// The job was drawn, or never will be.
-    pub async fn stop_awaiting(&self, job: B256) -> Result<()> {
-        self.run(sqlx::query("UPDATE jobs SET awaited = 0 WHERE job = ?").bind(job.as_slice())).await
+    /// Rounds that wait for their draw.
+    pub async fn awaited(&self) -> Result<Vec<RoundKey>> {
+        let select = sqlx::query_as("SELECT job, number FROM rounds WHERE awaited = 1 ORDER BY rowid");
+        self.check(select.fetch_all(&self.database).await)
     }
 
-    /// Seats of ours were drawn. Told again, it changes nothing.
+    /// The round was drawn, or never will be.
+    pub async fn stop_awaiting(&self, round: RoundKey) -> Result<()> {
+        let update = sqlx::query("UPDATE rounds SET awaited = 0 WHERE job = ? AND number = ?");
+        self.run(update.bind(round.job.as_slice()).bind(round.number)).await
+    }
+
+    /// Seats of ours were drawn, or will be. Told again, it changes nothing.
     pub async fn put_draw(&self, drawn: &Drawn) -> Result<()> {
         let mut transaction = self.check(self.database.begin().await)?;
-        let DrawKey { job, seed } = drawn.key;
-        let insert = sqlx::query(
-            "INSERT OR IGNORE INTO draws (job, seed, commit_deadline, reveal_deadline) VALUES (?, ?, ?, ?)",
-        )
-        .bind(job.as_slice())
-        .bind(seed.as_slice())
-        .bind(drawn.commit_deadline.cast_signed())
-        .bind(drawn.reveal_deadline.cast_signed());
+        let DrawKey { job, number, seed } = drawn.key;
+        let insert =
+            sqlx::query("INSERT OR IGNORE INTO draws (job, number, seed, noise, deadline) VALUES (?, ?, ?, ?, ?)")
+                .bind(job.as_slice())
+                .bind(number)
+                .bind(seed.as_slice())
+                .bind(drawn.noise_seed.as_slice())
+                .bind(drawn.deadline.cast_signed());
         self.check(insert.execute(&mut *transaction).await)?;
         for seat in &drawn.seats {
-            let insert = sqlx::query("INSERT OR IGNORE INTO seats (job, seed, seat, member) VALUES (?, ?, ?, ?)")
-                .bind(job.as_slice())
-                .bind(seed.as_slice())
-                .bind(seat.number)
-                .bind(seat.member);
+            let insert =
+                sqlx::query("INSERT OR IGNORE INTO seats (job, number, seed, seat, member) VALUES (?, ?, ?, ?, ?)")
+                    .bind(job.as_slice())
+                    .bind(number)
+                    .bind(seed.as_slice())
+                    .bind(seat.number)
+                    .bind(seat.member);
             self.check(insert.execute(&mut *transaction).await)?;
         }
         self.check(transaction.commit().await)
@@ -245,19 +260,20 @@ impl Journal {
 
     /// Draws in which there is something left to do, oldest first.
     pub async fn open_draws(&self) -> Result<Vec<DrawKey>> {
-        let select = sqlx::query_as("SELECT job, seed FROM draws WHERE ending IS NULL ORDER BY rowid");
+        let select = sqlx::query_as("SELECT job, number, seed FROM draws WHERE ending IS NULL ORDER BY rowid");
         self.check(select.fetch_all(&self.database).await)
     }
 
     /// The draw, as it was stored.
     pub async fn drawn(&self, key: DrawKey) -> Result<Option<Drawn>> {
         let Some(request) = self.request(key.job).await? else { return Ok(None) };
-        let select = sqlx::query_as("SELECT commit_deadline, reveal_deadline FROM draws WHERE job = ? AND seed = ?");
-        let deadlines: Option<(i64, i64)> = self.check(bind(select, key).fetch_optional(&self.database).await)?;
-        let Some((commit, reveal)) = deadlines else { return Ok(None) };
-        let select = sqlx::query_as("SELECT seat, member FROM seats WHERE job = ? AND seed = ? ORDER BY member");
+        let select = sqlx::query_as("SELECT noise, deadline FROM draws WHERE job = ? AND number = ? AND seed = ?");
+        let row: Option<DrawRow> = self.check(bind(select, key).fetch_optional(&self.database).await)?;
+        let Some(DrawRow { noise_seed, deadline }) = row else { return Ok(None) };
+        let select =
+            sqlx::query_as("SELECT seat, member FROM seats WHERE job = ? AND number = ? AND seed = ? ORDER BY member");
         let seats = self.check(bind(select, key).fetch_all(&self.database).await)?;
-        Ok(Some(request.drawn(key.seed, seats, commit.cast_unsigned(), reveal.cast_unsigned())))
+        Ok(Some(Drawn { key, spec: request.spec, noise_seed, seats, deadline }))
     }
 
     /// Stores every opening. Only then may a commitment be sent.
@@ -266,12 +282,14 @@ impl Journal {
         for vote in &sealed.votes {
             let Opening { digest, content_hash, salt } = vote.opening;
             let update = sqlx::query(
-                "UPDATE seats SET digest = ?, content_hash = ?, salt = ? WHERE job = ? AND seed = ? AND seat = ?",
+                "UPDATE seats SET digest = ?, content_hash = ?, salt = ?
+                 WHERE job = ? AND number = ? AND seed = ? AND seat = ?",
             )
             .bind(digest.0.to_vec())
             .bind(content_hash.as_slice())
             .bind(salt.as_slice())
             .bind(sealed.key.job.as_slice())
+            .bind(sealed.key.number)
             .bind(sealed.key.seed.as_slice())
             .bind(vote.seat.number);
             self.check(update.execute(&mut *transaction).await)?;
@@ -283,35 +301,36 @@ impl Journal {
     pub async fn sealed(&self, key: DrawKey) -> Result<Option<Sealed>> {
         let select = sqlx::query_as(
             "SELECT seat, member, digest, content_hash, salt FROM seats
-             WHERE job = ? AND seed = ? AND digest IS NOT NULL ORDER BY member",
+             WHERE job = ? AND number = ? AND seed = ? AND digest IS NOT NULL ORDER BY member",
         );
         let votes: Vec<Vote> = self.check(bind(select, key).fetch_all(&self.database).await)?;
         Ok((!votes.is_empty()).then_some(Sealed { key, votes }))
     }
 
-    /// There is nothing left to do in this draw.
-    pub async fn end(&self, key: DrawKey, ending: Ending) -> Result<()> {
-        let update = sqlx::query("UPDATE draws SET ending = ? WHERE job = ? AND seed = ?")
+    /// There is nothing left to do in this draw, since `now`, in seconds since the epoch.
+    pub async fn end(&self, key: DrawKey, ending: Ending, now: u64) -> Result<()> {
+        let update = sqlx::query("UPDATE draws SET ending = ?, ended = ? WHERE job = ? AND number = ? AND seed = ?")
             .bind(ending.name())
+            .bind(now.cast_signed())
             .bind(key.job.as_slice())
+            .bind(key.number)
             .bind(key.seed.as_slice());
         self.run(update).await
     }
 
-    /// The chain goes on from block `back_to`, and what was done after it may have to be done again: jobs that can still
-    /// be drawn are awaited, and draws whose last deadline is after `time` are open once more.
-    pub async fn reopen(&self, back_to: u64, time: u64) -> Result<()> {
+    /// The chain was reorganised, and what was done after `time` may have to be done again: rounds that could be drawn
+    /// then are awaited, and draws that ended after it are open once more.
+    pub async fn reopen(&self, time: u64) -> Result<()> {
         let mut transaction = self.check(self.database.begin().await)?;
-        let drawable = back_to.saturating_sub(MOST_DRAW_WINDOW);
-        let await_again = sqlx::query("UPDATE jobs SET awaited = 1 WHERE block >= ?").bind(drawable.cast_signed());
+        let await_again = sqlx::query("UPDATE rounds SET awaited = 1 WHERE draw_deadline > ?").bind(time.cast_signed());
         self.check(await_again.execute(&mut *transaction).await)?;
         let open_again =
-            sqlx::query("UPDATE draws SET ending = NULL WHERE reveal_deadline > ?").bind(time.cast_signed());
+            sqlx::query("UPDATE draws SET ending = NULL, ended = NULL WHERE ended > ?").bind(time.cast_signed());
         self.check(open_again.execute(&mut *transaction).await)?;
         self.check(transaction.commit().await)
     }
 
-    /// How many jobs are open.
+    /// How many rounds are open.
     pub async fn open_jobs(&self) -> Result<OpenJobs> {
         let count = async |query: &'static str| -> Result<u64> {
             let count: i64 = self.check(sqlx::query_scalar(query).fetch_one(&self.database).await)?;
@@ -319,11 +338,12 @@ impl Journal {
         };
         let sealed = count(
             "SELECT count(*) FROM draws WHERE ending IS NULL AND EXISTS (SELECT 1 FROM seats
-             WHERE seats.job = draws.job AND seats.seed = draws.seed AND digest IS NOT NULL)",
+             WHERE seats.job = draws.job AND seats.number = draws.number AND seats.seed = draws.seed
+             AND digest IS NOT NULL)",
         )
         .await?;
         let drawn = count("SELECT count(*) FROM draws WHERE ending IS NULL").await? - sealed;
-        let requested = count("SELECT count(*) FROM jobs WHERE awaited = 1").await?;
+        let requested = count("SELECT count(*) FROM rounds WHERE awaited = 1").await?;
         Ok(OpenJobs { requested, drawn, sealed })
     }
 
@@ -401,10 +421,14 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::job::tests::{drawn, requested, sealed};
+    use crate::job::tests::{drawn, request, sealed};
 
     fn owner() -> Owner {
         Owner { chain_id: 31_337, genesis: B256::repeat_byte(5), oracle: Address::ZERO, operator: Address::ZERO }
+    }
+
+    fn round() -> RoundKey {
+        RoundKey { job: request().id, number: 1 }
     }
 
     async fn open(folder: &TempDir) -> Journal {
@@ -421,11 +445,12 @@ mod tests {
     async fn a_draw_survives_with_its_spec_and_seats() {
         let folder = TempDir::new().unwrap();
         let journal = open(&folder).await;
-        journal.put_request(&requested()).await.unwrap();
+        journal.put_request(&request()).await.unwrap();
+        journal.put_round(round(), 50).await.unwrap();
         journal.put_draw(&drawn(2)).await.unwrap();
         let journal = reopen(&folder, journal).await;
 
-        assert_eq!(journal.request(requested().job).await.unwrap(), Some(requested()));
+        assert_eq!(journal.request(request().id).await.unwrap(), Some(request()));
         assert_eq!(journal.open_draws().await.unwrap(), [drawn(2).key]);
         assert_eq!(journal.drawn(drawn(2).key).await.unwrap(), Some(drawn(2)));
         assert_eq!(journal.drawn(drawn(3).key).await.unwrap(), None);
@@ -435,7 +460,8 @@ mod tests {
     async fn what_was_sealed_before_a_crash_can_be_opened_after_it() {
         let folder = TempDir::new().unwrap();
         let journal = open(&folder).await;
-        journal.put_request(&requested()).await.unwrap();
+        journal.put_request(&request()).await.unwrap();
+        journal.put_round(round(), 50).await.unwrap();
         journal.put_draw(&drawn(2)).await.unwrap();
         assert_eq!(journal.sealed(drawn(2).key).await.unwrap(), None);
         let votes = sealed(drawn(2), 200);
@@ -450,15 +476,17 @@ mod tests {
     async fn events_told_again_change_nothing() {
         let folder = TempDir::new().unwrap();
         let journal = open(&folder).await;
-        journal.put_request(&requested()).await.unwrap();
+        journal.put_request(&request()).await.unwrap();
+        journal.put_round(round(), 50).await.unwrap();
         journal.put_draw(&drawn(2)).await.unwrap();
         let votes = sealed(drawn(2), 200);
         journal.put_sealed(&votes).await.unwrap();
 
-        journal.put_request(&requested()).await.unwrap();
+        journal.put_request(&request()).await.unwrap();
+        journal.put_round(round(), 50).await.unwrap();
         journal.put_draw(&drawn(2)).await.unwrap();
         assert_eq!(journal.sealed(drawn(2).key).await.unwrap(), Some(votes));
-        journal.end(drawn(2).key, Ending::Settled).await.unwrap();
+        journal.end(drawn(2).key, Ending::Settled, 300).await.unwrap();
         journal.put_draw(&drawn(2)).await.unwrap();
         assert!(journal.open_draws().await.unwrap().is_empty());
     }
@@ -467,44 +495,51 @@ mod tests {
     async fn what_a_reorganisation_may_undo_is_opened_again() {
         let folder = TempDir::new().unwrap();
         let journal = open(&folder).await;
-        journal.put_request(&requested()).await.unwrap();
+        journal.put_request(&request()).await.unwrap();
+        journal.put_round(round(), 50).await.unwrap();
         journal.put_draw(&drawn(2)).await.unwrap();
-        journal.end(drawn(2).key, Ending::Settled).await.unwrap();
+        journal.end(drawn(2).key, Ending::Settled, 300).await.unwrap();
+        journal.stop_awaiting(round()).await.unwrap();
 
-        journal.stop_awaiting(requested().job).await.unwrap();
-
-        let (block, deadline) = (requested().block, drawn(2).reveal_deadline);
-        journal.reopen(block + MOST_DRAW_WINDOW + 1, deadline).await.unwrap();
+        journal.reopen(300).await.unwrap();
         assert!(journal.awaited().await.unwrap().is_empty());
         assert!(journal.open_draws().await.unwrap().is_empty());
-        journal.reopen(block + MOST_DRAW_WINDOW, deadline - 1).await.unwrap();
-        assert_eq!(journal.awaited().await.unwrap(), [requested().job]);
+        journal.reopen(299).await.unwrap();
         assert_eq!(journal.open_draws().await.unwrap(), [drawn(2).key]);
+        journal.reopen(49).await.unwrap();
+        assert_eq!(journal.awaited().await.unwrap(), [round()]);
     }
 
     #[tokio::test]
     async fn another_draw_of_the_same_job_is_other_work() {
         let folder = TempDir::new().unwrap();
         let journal = open(&folder).await;
-        journal.put_request(&requested()).await.unwrap();
+        journal.put_request(&request()).await.unwrap();
+        journal.put_round(round(), 50).await.unwrap();
         journal.put_draw(&drawn(2)).await.unwrap();
         journal.put_sealed(&sealed(drawn(2), 200)).await.unwrap();
         journal.put_draw(&drawn(3)).await.unwrap();
 
+        let later = DrawKey { number: 2, ..drawn(2).key };
+        journal.put_draw(&Drawn { key: later, ..drawn(2) }).await.unwrap();
+
         assert_eq!(journal.sealed(drawn(3).key).await.unwrap(), None);
-        assert_eq!(journal.open_draws().await.unwrap(), [drawn(2).key, drawn(3).key]);
+        assert_eq!(journal.sealed(later).await.unwrap(), None);
+        assert_eq!(journal.open_draws().await.unwrap(), [drawn(2).key, drawn(3).key, later]);
     }
 
     #[tokio::test]
-    async fn a_job_is_awaited_until_it_is_drawn_and_again_if_the_chain_tells_of_it_again() {
+    async fn a_round_is_awaited_until_it_is_drawn_and_again_if_the_chain_tells_of_it_again() {
         let folder = TempDir::new().unwrap();
         let journal = open(&folder).await;
-        journal.put_request(&requested()).await.unwrap();
-        assert_eq!(journal.awaited().await.unwrap(), [requested().job]);
-        journal.stop_awaiting(requested().job).await.unwrap();
+        journal.put_request(&request()).await.unwrap();
         assert!(journal.awaited().await.unwrap().is_empty());
-        journal.put_request(&requested()).await.unwrap();
-        assert_eq!(journal.awaited().await.unwrap(), [requested().job]);
+        journal.put_round(round(), 50).await.unwrap();
+        assert_eq!(journal.awaited().await.unwrap(), [round()]);
+        journal.stop_awaiting(round()).await.unwrap();
+        assert!(journal.awaited().await.unwrap().is_empty());
+        journal.put_round(round(), 50).await.unwrap();
+        assert_eq!(journal.awaited().await.unwrap(), [round()]);
     }
 
     #[tokio::test]
@@ -541,7 +576,8 @@ mod tests {
         let folder = TempDir::new().unwrap();
         assert!(matches!(Journal::read(folder.path()).await, Err(JournalError::Missing(_))));
         let journal = open(&folder).await;
-        journal.put_request(&requested()).await.unwrap();
+        journal.put_request(&request()).await.unwrap();
+        journal.put_round(round(), 50).await.unwrap();
 
         let reader = Journal::read(folder.path()).await.unwrap();
         assert_eq!(reader.open_jobs().await.unwrap(), OpenJobs { requested: 1, ..OpenJobs::default() });

@@ -21,6 +21,3 @@ pub mod server;
 mod service;
 pub mod stop;
 pub mod wallet;
-
-/// The round that jobs are decided in.
-pub const ROUND: u64 = 1;

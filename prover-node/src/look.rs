@@ -1,104 +1,145 @@
 //! A look at a job: what the chain says of it at one block. The chain is the truth; everything else is a memory of it.
 
-use alloy::{
-    eips::BlockId,
-    primitives::{Address, B256},
-};
-use oracle::chain::{
-    Chain, ChainError,
-    IGenerationOracle::{JobView, Phase, Step, Vote},
+use alloy::primitives::Address;
+use oracle::{
+    chain::{
+        Chain, ChainError, ChainTime, History,
+        IGenerationOracle::{Phase, Round, Step},
+        Request, RoundHistory, Vote,
+    },
+    due::Due,
 };
 
-use crate::job::{DrawKey, Seat};
+use crate::{
+    error::StepError,
+    job::{DrawKey, Seat},
+};
 
-/// A job and its votes, as of one block and by that block's clock.
+/// A job as of one block and by that block's clock.
 #[derive(Debug, Clone)]
 pub struct Look {
-    /// The job.
-    pub job: JobView,
-    /// The committee's, in the order of the draw; empty before it.
-    pub votes: Vec<Vote>,
+    /// What was asked for.
+    pub request: Request,
+    /// What became of it.
+    pub history: History,
+    /// Of the latest round.
+    pub phase: Phase,
+    /// What anyone may send to move it on.
+    pub due: Due,
+    /// The block's.
+    pub now: ChainTime,
 }
 
 impl Look {
-    /// Both are read at the same block, so that they fit together.
-    pub async fn at(chain: &Chain, job: B256, block: u64) -> Result<Self, ChainError> {
-        let (oracle, block) = (chain.oracle(), BlockId::number(block));
-        let votes = oracle.votes(job).block(block).call().await?;
-        let job = oracle.job(job).block(block).call().await?;
-        Ok(Self { job, votes })
+    /// At one block.
+    pub async fn at(chain: &Chain, request: Request, now: ChainTime) -> Result<Self, ChainError> {
+        let history = chain.history_at(&request, now.block).await?;
+        let phase = history.phase(&request.job, &chain.windows, now);
+        let due = Due::of(&request.job, &history, &chain.windows, now);
+        Ok(Self { request, history, phase, due, now })
     }
 
     /// Whether this is the draw that our work answers.
     #[must_use]
     pub fn is_of(&self, draw: DrawKey) -> bool {
-        self.job.drawSeed == draw.seed
+        let drawn = self.history.round(draw.number).and_then(|round| round.drawn.as_ref());
+        drawn.is_some_and(|drawn| drawn.round.drawSeed == draw.seed)
+    }
+
+    /// Where the round stands: settled, as far as voting goes, once there is a later one.
+    #[must_use]
+    pub fn phase_of(&self, number: u8) -> Phase {
+        match self.history.latest() {
+            Some(latest) if latest.number == number => self.phase,
+            Some(latest) if latest.number > number => Phase::Settled,
+            _ => Phase::None,
+        }
     }
 
     /// The operator's seats that have done nothing yet.
     #[must_use]
-    pub fn undecided(&self, operator: Address) -> Vec<Seat> {
-        let ours = |vote: &Vote| vote.operator == operator && vote.step == Step::Drawn;
-        let seats = self.votes.iter().enumerate().filter(|(_, vote)| ours(vote));
-        seats.filter_map(|(member, vote)| Some(Seat { number: vote.seat, member: member.try_into().ok()? })).collect()
+    pub fn undecided(&self, number: u8, operator: Address) -> Vec<Seat> {
+        let ours = |vote: &Vote| vote.member.operator == operator && vote.step == Step::Drawn;
+        let seats = self.votes(number).iter().zip(0..).filter(|(vote, _)| ours(vote));
+        seats.map(|(vote, member)| Seat { number: vote.member.seat, member }).collect()
     }
 
-    /// What the seat has done, and the commitment or digest that goes with it.
+    /// What the seat has done.
     #[must_use]
-    pub fn vote(&self, seat: Seat) -> Option<&Vote> {
-        self.votes.get(seat.member as usize).filter(|vote| vote.seat == seat.number)
+    pub fn vote(&self, number: u8, seat: Seat) -> Option<&Vote> {
+        self.votes(number).get(seat.member as usize).filter(|vote| vote.member.seat == seat.number)
     }
 
     /// The operator's place among those who revealed: 0 for the first. The order in which they settle.
     #[must_use]
-    pub fn place_among_revealed(&self, operator: Address) -> Option<u64> {
-        let revealed = self.votes.iter().filter(|vote| vote.step == Step::Revealed);
-        revealed.zip(0..).find(|(vote, _)| vote.operator == operator).map(|(_, place)| place)
+    pub fn place_among_revealed(&self, number: u8, operator: Address) -> Option<u64> {
+        let revealed = self.votes(number).iter().filter(|vote| vote.step == Step::Revealed);
+        revealed.zip(0..).find(|(vote, _)| vote.member.operator == operator).map(|(_, place)| place)
     }
 
-    /// Whether the job has not been drawn yet, and still can be.
+    /// Whether the round has not been drawn yet, and still can be.
     #[must_use]
-    pub fn awaits_draw(&self) -> bool {
-        matches!(self.job.phase, Phase::Requested | Phase::Draw)
+    pub fn awaits_draw(&self, number: u8) -> bool {
+        matches!(self.phase_of(number), Phase::Requested | Phase::Draw)
+    }
+
+    /// Until when a commitment counts, in seconds since the epoch: at least, if the round is not drawn yet.
+    #[must_use]
+    pub fn commit_deadline(&self, number: u8) -> u64 {
+        let drawn = self.history.round(number).and_then(|round| round.drawn.as_ref());
+        drawn.map_or(self.now.time + u64::from(self.request.job.terms.commitWindow), |drawn| drawn.commit_deadline)
+    }
+
+    /// The round as calls hand it back.
+    pub fn round(&self, number: u8) -> Result<Round, StepError> {
+        self.history.round(number).map(RoundHistory::calldata).ok_or(StepError::OtherDraw)
+    }
+
+    fn votes(&self, number: u8) -> &[Vote] {
+        self.history.round(number).map(RoundHistory::votes).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use alloy::primitives::aliases::U96;
-    use oracle::chain::IGenerationOracle::{Outcome, Terms};
+pub(crate) mod tests {
+    use alloy::primitives::{B256, U256};
+    use oracle::{
+        chain::{DrawnRound, Reveal},
+        digest::Digest,
+        due::Wait,
+        round::Member,
+    };
 
     use super::*;
+    use crate::job::tests::request;
 
-    fn look(steps: &[(u8, u32, Step)]) -> Look {
-        let vote = |&(operator, seat, step): &(u8, u32, Step)| Vote {
-            operator: Address::repeat_byte(operator),
-            seat,
+    /// Of one round: operators, seats, and how far they came.
+    pub(crate) fn look(steps: &[(u8, u32, Step)]) -> Look {
+        let votes = steps.iter().map(|&(operator, seat, step)| Vote {
+            member: Member { operator: Address::repeat_byte(operator), pool: 1, seat, place: 0 },
             step,
-            value: B256::ZERO,
+            commitment: None,
+            reveal: (step == Step::Revealed)
+                .then(|| Reveal { digest: Digest([operator; 32]), content_hash: B256::ZERO }),
+        });
+        let round = Round { number: 1, drawSeed: B256::repeat_byte(2), ..Round::default() };
+        let votes = votes.collect();
+        let drawn = DrawnRound { round, block: 1, commit_deadline: 100, votes, closed_at: None };
+        let round = RoundHistory {
+            number: 1,
+            payer: Address::ZERO,
+            randomness: 1,
+            draw_deadline: 50,
+            drawn: Some(drawn),
+            settled: None,
+            reward: U256::ZERO,
         };
-        Look { job: job(), votes: steps.iter().map(vote).collect() }
-    }
-
-    fn job() -> JobView {
-        JobView {
-            requester: Address::ZERO,
-            modelId: B256::ZERO,
-            terms: Terms { committeeSize: 3, fixedSeed: false, share: U96::ZERO },
-            specHash: B256::ZERO,
-            specSeed: B256::ZERO,
-            requestBlock: 1,
-            requestTime: 1,
-            poolSlots: 3,
-            seedBlock: 3,
-            drawDeadline: 4,
-            drawSeed: B256::ZERO,
-            commitDeadline: 5,
-            revealDeadline: 6,
-            bond: U96::ZERO,
+        Look {
+            request: request(),
+            history: History { rounds: vec![round], ..History::default() },
             phase: Phase::Commit,
-            outcome: Outcome::Open,
-            digest: B256::ZERO,
+            due: Due::Nothing(Wait::Commit(1)),
+            now: ChainTime { block: 1, time: 60 },
         }
     }
 
@@ -107,25 +148,43 @@ mod tests {
         let look = look(&[(1, 7, Step::Drawn), (2, 8, Step::Drawn), (1, 9, Step::Committed), (1, 3, Step::Drawn)]);
 
         let seats = [Seat { number: 7, member: 0 }, Seat { number: 3, member: 3 }];
-        assert_eq!(look.undecided(Address::repeat_byte(1)), seats);
-        assert!(look.undecided(Address::repeat_byte(3)).is_empty());
+        assert_eq!(look.undecided(1, Address::repeat_byte(1)), seats);
+        assert!(look.undecided(1, Address::repeat_byte(3)).is_empty());
+        assert!(look.undecided(2, Address::repeat_byte(1)).is_empty());
     }
 
     #[test]
     fn a_seat_is_found_by_member_and_number() {
-        let look = look(&[(1, 7, Step::Drawn), (2, 8, Step::Declined)]);
+        let look = look(&[(1, 7, Step::Drawn), (2, 8, Step::Out)]);
 
-        assert_eq!(look.vote(Seat { number: 8, member: 1 }).map(|vote| vote.step), Some(Step::Declined));
-        assert!(look.vote(Seat { number: 7, member: 1 }).is_none());
-        assert!(look.vote(Seat { number: 7, member: 9 }).is_none());
+        assert_eq!(look.vote(1, Seat { number: 8, member: 1 }).map(|vote| vote.step), Some(Step::Out));
+        assert!(look.vote(1, Seat { number: 7, member: 1 }).is_none());
+        assert!(look.vote(1, Seat { number: 7, member: 9 }).is_none());
     }
 
     #[test]
     fn those_who_revealed_settle_in_turn() {
         let look = look(&[(1, 7, Step::Committed), (2, 8, Step::Revealed), (3, 9, Step::Revealed)]);
 
-        assert_eq!(look.place_among_revealed(Address::repeat_byte(1)), None);
-        assert_eq!(look.place_among_revealed(Address::repeat_byte(2)), Some(0));
-        assert_eq!(look.place_among_revealed(Address::repeat_byte(3)), Some(1));
+        assert_eq!(look.place_among_revealed(1, Address::repeat_byte(1)), None);
+        assert_eq!(look.place_among_revealed(1, Address::repeat_byte(2)), Some(0));
+        assert_eq!(look.place_among_revealed(1, Address::repeat_byte(3)), Some(1));
+    }
+
+    #[test]
+    fn a_round_is_over_for_its_voters_once_there_is_a_later_one() {
+        let mut look = look(&[(1, 7, Step::Revealed)]);
+        assert_eq!((look.phase_of(1), look.phase_of(2)), (Phase::Commit, Phase::None));
+
+        look.history.rounds.push(RoundHistory { number: 2, drawn: None, ..look.history.rounds[0].clone() });
+        assert_eq!((look.phase_of(1), look.phase_of(2)), (Phase::Settled, Phase::Commit));
+    }
+
+    #[test]
+    fn a_commitment_to_a_round_that_is_not_drawn_yet_has_the_whole_window() {
+        let mut look = look(&[]);
+        assert_eq!(look.commit_deadline(1), 100);
+        look.history.rounds[0].drawn = None;
+        assert_eq!(look.commit_deadline(1), 60 + 120);
     }
 }

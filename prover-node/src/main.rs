@@ -28,7 +28,7 @@ enum Command {
     Register(register::RegisterArgs),
     /// Serve the operator's seats (operator's key)
     Run(Box<run::RunArgs>),
-    /// Show seats, stakes, open jobs and credits
+    /// Show seats, stakes, earnings and open jobs
     Status(status::StatusArgs),
     /// Leave a model's pool (owner's key)
     Leave(seats::LeaveArgs),

@@ -2,9 +2,14 @@
 //!
 //!     event -> Drawn -> Accepted -> Generated -> Digested -> Sealed -> Committed -> Revealed -> settled
 //!
+//! Who is on a committee follows from the seed, before anybody has sent the draw: a node makes its picture then, and
+//! draws with its commitment. Every round of a job that draws one of our seats is work of its own.
+//!
 //! It may die on any line. On the next start, as after any failure, a draw is answered again from what the journal and
 //! the chain say, and every step first looks whether it has been done.
 
+mod appeal;
+mod conclude;
 mod draw;
 mod looking;
 mod sending;
@@ -16,9 +21,11 @@ use oracle::{
     chain::{
         Chain, ChainTime,
         IGenerationOracle::{self, Phase, Step},
+        IdPrefix, Request,
     },
-    digest::ToleranceProfile,
     follower::{Event, Happened, OracleEvent},
+    job::noise_of,
+    round::Member,
 };
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +34,7 @@ use tracing::{debug, info, warn};
 use crate::{
     error::{StepError, Unable},
     inference::{Inference, Progress},
-    job::{Accepted, Committed, DrawKey, Drawn, Generated, Requested, Revealed, Sealed, short},
+    job::{Accepted, Committed, DrawKey, Drawn, Generated, Revealed, RoundKey, Sealed, Seat, short},
     journal::{Ending, Journal},
     output::OutputStore,
     pace::{Pace, Promises, check_time},
@@ -45,7 +52,8 @@ pub struct Node {
     pub(crate) chain: Chain,
     pub(crate) operator: Address,
     pub(crate) model: B256,
-    pub(crate) profile: ToleranceProfile,
+    /// Whether to appeal where that is worth it.
+    pub(crate) appeals: bool,
     /// Blocks on top of another before it counts.
     pub(crate) confirmations: u64,
     pub(crate) heads: watch::Receiver<ChainTime>,
@@ -67,50 +75,68 @@ impl Node {
 
     /// Notes what an event means for us. Told again, it changes nothing.
     pub(crate) async fn take_in(&self, happened: &Happened) -> Result<(), StepError> {
-        match &happened.event {
-            Event::Oracle(OracleEvent::Requested(event)) if event.modelId == self.model => {
-                let (job, block, fixed_seed) = (event.jobId, happened.block.number, event.terms.fixedSeed);
-                let spec = (&event.spec).into();
-                self.journal.put_request(&Requested { job, block, spec, fixed_seed }).await?;
-                info!(job = short(job), "requested");
+        let Event::Oracle(event) = &happened.event else { return Ok(()) };
+        match event.as_ref() {
+            OracleEvent::Requested(event) if event.modelId == self.model => {
+                self.journal.put_request(&Request::of(event.clone(), happened.block.number)).await?;
+                info!(job = short(event.jobId), "requested");
             }
-            Event::Oracle(OracleEvent::Drawn(event)) => {
+            OracleEvent::Opened(event) if self.journal.request(event.jobId).await?.is_some() => {
+                let round = RoundKey { job: event.jobId, number: event.number };
+                self.journal.put_round(round, event.drawDeadline.to()).await?;
+            }
+            OracleEvent::Drawn(event) => {
                 let Some(request) = self.journal.request(event.jobId).await? else { return Ok(()) };
+                let key = DrawKey { job: event.jobId, number: event.round.number, seed: event.round.drawSeed };
+                let seats = self.seats_among(&event.round.members);
                 // If the chain has just moved to another fork, the follower is about to go back, and tells again.
-                let look = self.look_at(DrawKey { job: event.jobId, seed: event.drawSeed }).await?;
-                let seats = look.undecided(self.operator);
-                let drawn = request.drawn(event.drawSeed, seats, event.commitDeadline, event.revealDeadline);
-                self.take_on(&drawn).await?;
+                let Some(first) = self.first_seed(key).await? else { return Ok(()) };
+                let deadline = event.commitDeadline.to::<u64>() + u64::from(self.chain.windows.reveal);
+                self.take_on(&request, key, first, seats, deadline).await?;
             }
             _ => {}
         }
         Ok(())
     }
 
-    async fn take_on(&self, drawn: &Drawn) -> Result<(), StepError> {
-        let seats: Vec<_> = drawn.seats.iter().map(|seat| seat.number).collect();
+    /// Notes a draw with seats of ours, as it was told or as it is foretold.
+    async fn take_on(
+        &self,
+        request: &Request,
+        key: DrawKey,
+        first_seed: B256,
+        seats: Vec<Seat>,
+        deadline: u64,
+    ) -> Result<(), StepError> {
         if seats.is_empty() {
-            debug!(job = short(drawn.key.job), "drawn, without us");
+            debug!(job = short(key.job), round = key.number, "drawn, without us");
             return Ok(());
         }
-        self.journal.put_draw(drawn).await?;
-        info!(job = short(drawn.key.job), ?seats, "drawn");
+        let numbers: Vec<_> = seats.iter().map(|seat| seat.number).collect();
+        let noise_seed = noise_of(&request.job, first_seed);
+        self.journal.put_draw(&Drawn { key, spec: request.spec.clone(), noise_seed, seats, deadline }).await?;
+        info!(job = short(key.job), round = key.number, seats = ?numbers, "drawn");
         Ok(())
     }
 
     /// Declines a draw that cannot be noted: what cannot be remembered must not be committed to, and silence costs more.
     pub(crate) async fn turn_down(&self, happened: &Happened, reason: &StepError) -> Result<(), StepError> {
-        let Event::Oracle(OracleEvent::Drawn(event)) = &happened.event else { return Ok(()) };
-        let draw = DrawKey { job: event.jobId, seed: event.drawSeed };
-        if self.journal.drawn(draw).await?.is_some() || self.look_at(draw).await?.job.modelId != self.model {
+        let Event::Oracle(event) = &happened.event else { return Ok(()) };
+        let OracleEvent::Drawn(event) = event.as_ref() else { return Ok(()) };
+        let draw = DrawKey { job: event.jobId, number: event.round.number, seed: event.round.drawSeed };
+        if self.seats_among(&event.round.members).is_empty() || self.journal.drawn(draw).await?.is_some() {
             return Ok(());
         }
-        self.decline(draw, reason).await
+        let request = self.chain.find_job(&IdPrefix::from(draw.job)).await?;
+        match request.job.modelId == self.model {
+            true => self.decline(&request, draw, reason).await,
+            false => Ok(()),
+        }
     }
 
     // ------------------------------------------------------------------------------------------------------- the stages
 
-    /// One drawn job, start to end.
+    /// One draw of ours, start to end.
     pub(crate) async fn answer(&self, draw: DrawKey) -> Result<(), StepError> {
         let sealed = match self.journal.sealed(draw).await? {
             Some(sealed) => sealed,
@@ -118,7 +144,7 @@ impl Node {
         };
         let committed = self.commit(sealed).await?;
         let revealed = self.reveal(committed).await?;
-        self.settle(revealed).await
+        self.conclude(revealed).await
     }
 
     async fn make(&self, draw: DrawKey) -> Result<Sealed, StepError> {
@@ -137,24 +163,26 @@ impl Node {
     /// Sets the model's time aside, if there is enough of it.
     async fn accept(&self, drawn: Drawn) -> Result<Accepted, StepError> {
         let look = self.look_at(drawn.key).await?;
-        if look.job.phase != Phase::Commit {
-            return Err(StepError::Over(Ending::Missed));
-        }
-        let seats = look.undecided(self.operator);
+        let number = drawn.key.number;
+        let seats = match look.phase_of(number) {
+            Phase::Draw => drawn.seats.clone(),
+            Phase::Commit => look.undecided(number, self.operator),
+            _ => return Err(StepError::Over(Ending::Missed)),
+        };
         if seats.is_empty() {
             return Err(StepError::Over(Ending::Declined));
         }
 
         let needed =
             self.journal.pace(&self.settings).await?.map_or_else(Default::default, |pace| pace.estimate(&drawn.spec));
-        let promise = self.promises.make(needed, self.now().time, drawn.commit_deadline)?;
+        let promise = self.promises.make(needed, self.now().time, look.commit_deadline(number))?;
         Ok(Drawn { seats, ..drawn }.accepted(promise))
     }
 
     async fn generate(&self, job: Accepted) -> Result<Generated, StepError> {
         let mut pace = self.pace.lock().await;
         let look = self.look_at(job.key).await?;
-        check_time(pace.estimate(&job.spec), self.now().time, look.job.commitDeadline)?;
+        check_time(pace.estimate(&job.spec), self.now().time, look.commit_deadline(job.key.number))?;
 
         let began = Instant::now();
         let id = short(job.key.job);
@@ -171,14 +199,16 @@ impl Node {
     }
 
     async fn commit(&self, sealed: Sealed) -> Result<Committed, StepError> {
+        self.draw_and_commit(&sealed).await?;
         let Sealed { key, votes } = sealed;
         let mut committed = Vec::new();
         for vote in votes {
             let look = self.look_at(key).await?;
+            let undecided = look.undecided(key.number, self.operator).contains(&vote.seat);
             if self.stands(&look, key, &vote, Step::Committed) {
                 committed.push(vote);
-            } else if look.undecided(self.operator).contains(&vote.seat) && look.job.phase == Phase::Commit {
-                self.send_commit(key, &vote).await?;
+            } else if undecided && look.phase_of(key.number) == Phase::Commit {
+                self.send_commit(&look, key, &vote).await?;
                 committed.push(vote);
             } else {
                 warn!(
@@ -197,16 +227,17 @@ impl Node {
     async fn reveal(&self, committed: Committed) -> Result<Revealed, StepError> {
         let Committed { key, votes } = committed;
         // A reveal that a reorganisation sets free could be copied by whose commitment it also removed.
-        self.confirmed(key, &votes, Step::Committed, |look| look.job.phase != Phase::Commit).await?;
+        self.confirmed(key, &votes, Step::Committed, |look| look.phase_of(key.number) != Phase::Commit).await?;
         let mut revealed = Vec::new();
         for vote in votes {
             let look = self.look_at(key).await?;
+            let phase = look.phase_of(key.number);
             if self.stands(&look, key, &vote, Step::Revealed) {
                 revealed.push(vote);
-            } else if look.job.phase == Phase::Reveal {
-                self.send_reveal(key, &vote).await?;
+            } else if phase == Phase::Reveal {
+                self.send_reveal(&look, key, &vote).await?;
                 revealed.push(vote);
-            } else if look.job.phase == Phase::Commit {
+            } else if phase == Phase::Commit {
                 return Err(StepError::MovedBack);
             } else {
                 warn!(job = short(key.job), seat = vote.seat.number, "too late to reveal: the bond is lost");
@@ -224,49 +255,32 @@ impl Node {
         Ok(Revealed { key, votes: revealed })
     }
 
-    /// Sees to it that the job is settled. Anyone may: those who revealed take turns.
-    async fn settle(&self, revealed: Revealed) -> Result<(), StepError> {
-        let Revealed { key, votes } = revealed;
-        let mut turn = None;
+    /// Says openly that we cannot make it, with those of our seats that have not voted.
+    pub(crate) async fn decline(&self, request: &Request, draw: DrawKey, reason: &StepError) -> Result<(), StepError> {
+        let number = draw.number;
         loop {
             let now = self.now();
-            let look = self.look_at(key).await?;
-            self.check_all(&look, key, &votes, Step::Revealed)?;
-            if look.job.phase == Phase::Settle {
-                let place = look.place_among_revealed(self.operator).unwrap_or(0);
-                if now.block >= *turn.get_or_insert(now.block + place * TURN)
-                    && self.send_first(&IGenerationOracle::settleCall { jobId: key.job }).await?
-                {
-                    info!(job = short(key.job), "settled");
-                }
+            let look = self.look_of(request.clone(), draw).await?;
+            let commits = look.is_of(draw) && look.phase_of(number) == Phase::Commit;
+            let undecided = if commits { look.undecided(number, self.operator) } else { Vec::new() };
+            for seat in undecided {
+                let (round, member) = (look.round(number)?, U256::from(seat.member));
+                self.send(&IGenerationOracle::declineCall { jobId: draw.job, round, member }).await?;
+                warn!(job = short(draw.job), seat = seat.number, %reason, "declined");
             }
-            let confirmed = self.look_deep(key.job).await?;
-            if confirmed.job.phase == Phase::Closed {
-                self.log_verdict(&confirmed, key, &votes);
+            let deep = self.look_deep(request.clone()).await?;
+            let over = deep.phase_of(number) != Phase::Commit || deep.undecided(number, self.operator).is_empty();
+            if deep.is_of(draw) && over {
                 return Ok(());
-            }
-            if self.draining.is_cancelled() {
-                return Err(StepError::Stopping);
             }
             self.block_after(now).await;
         }
     }
 
-    /// Says openly that we cannot make it, with those of our seats that have not voted.
-    pub(crate) async fn decline(&self, draw: DrawKey, reason: &StepError) -> Result<(), StepError> {
-        loop {
-            let now = self.now();
-            let look = self.look_at(draw).await?;
-            let undecided = if look.job.phase == Phase::Commit { look.undecided(self.operator) } else { Vec::new() };
-            for seat in undecided {
-                self.send(&IGenerationOracle::declineCall { jobId: draw.job, member: U256::from(seat.member) }).await?;
-                warn!(job = short(draw.job), seat = seat.number, %reason, "declined");
-            }
-            let deep = self.look_deep(draw.job).await?;
-            if deep.is_of(draw) && (deep.job.phase != Phase::Commit || deep.undecided(self.operator).is_empty()) {
-                return Ok(());
-            }
-            self.block_after(now).await;
-        }
+    /// Ours among a committee.
+    fn seats_among(&self, members: &[B256]) -> Vec<Seat> {
+        let members = members.iter().map(|&word| Member::from(word)).zip(0..);
+        let ours = members.filter(|(member, _)| member.operator == self.operator);
+        ours.map(|(Member { seat, .. }, member)| Seat { number: seat, member }).collect()
     }
 }

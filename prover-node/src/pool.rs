@@ -19,14 +19,14 @@ impl PoolSeat {
     /// Whether it can be drawn for new requests.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.seat.leftAt == 0
+        self.seat.leftAt.is_zero()
     }
 }
 
 /// All seats that an account owns or operates, also those that have left and are not withdrawn.
 pub async fn seats_of(chain: &Chain, model: B256, account: Address) -> Result<Vec<PoolSeat>, ChainError> {
     let stakes = chain.stakes();
-    let slots = stakes.slotCount(model).call().await?;
+    let slots = stakes.poolOf(model).call().await?.slots;
     let mut ours = Vec::new();
     for start in (0..slots).step_by(PAGE as usize) {
         let seats = stakes.seats(model, start, PAGE).call().await?;

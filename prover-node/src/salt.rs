@@ -16,7 +16,7 @@ use alloy::{
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::{ROUND, job::DrawKey};
+use crate::job::DrawKey;
 
 /// Makes the salts of one operator on one deployment. No `Debug`: it holds the key.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl SaltKey {
     /// The salt of one seat's commitment in one draw.
     #[must_use]
     pub fn salt(&self, draw: DrawKey, seat: u32) -> B256 {
-        let (chain_id, round) = (U256::from(self.chain_id), U256::from(ROUND));
+        let (chain_id, round) = (U256::from(self.chain_id), U256::from(draw.number));
         let message = (chain_id, self.oracle, draw.job, round, seat, draw.seed).abi_encode_params();
         B256::from_slice(&self.mac.clone().chain_update(message).finalize().into_bytes())
     }
@@ -59,7 +59,7 @@ mod tests {
     }
 
     fn draw() -> DrawKey {
-        DrawKey { job: B256::repeat_byte(0x22), seed: B256::repeat_byte(0x33) }
+        DrawKey { job: B256::repeat_byte(0x22), number: 1, seed: B256::repeat_byte(0x33) }
     }
 
     /// Made with Python's hmac and the six words written out.
@@ -77,6 +77,7 @@ mod tests {
         assert_ne!(salts(1).salt(draw(), 7), salt);
         assert_ne!(salts(31_337).salt(draw(), 8), salt);
         assert_ne!(salts(31_337).salt(DrawKey { job, ..draw() }, 7), salt);
+        assert_ne!(salts(31_337).salt(DrawKey { number: 2, ..draw() }, 7), salt);
         assert_ne!(salts(31_337).salt(DrawKey { seed, ..draw() }, 7), salt);
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     error::{NodeError, StepError},
     heads::watch_heads,
     inference::{Generator, Inference, InferenceError},
-    job::{DrawKey, short},
+    job::{DrawKey, RoundKey, short},
     journal::{Ending, Journal, Owner},
     node::Node,
     output::OutputStore,
@@ -29,7 +29,7 @@ use crate::{
     wallet::{Call, Wallet},
 };
 
-/// How long after its last deadline a draw is looked at again if the chain is reorganised, in seconds of the chain.
+/// How far back everything is looked at again if the chain is reorganised, in seconds of the chain.
 const REOPENED: u64 = 3_600;
 
 /// Something that is being seen to.
@@ -37,8 +37,8 @@ const REOPENED: u64 = 3_600;
 enum Task {
     /// That the chain says where our outputs are.
     Announce(String),
-    /// That a job is drawn.
-    Draw(B256),
+    /// That a round is drawn.
+    Draw(RoundKey),
     /// That a draw of ours is answered.
     Answer(DrawKey),
 }
@@ -108,7 +108,7 @@ async fn catch_up(node: &Node, follower: &mut Follower<DynProvider>) -> Result<(
             Advance::Reorged { back_to } => {
                 info!(block = back_to.number, "the chain was reorganised; going back");
                 let since = node.now().time.saturating_sub(REOPENED);
-                node.journal.reopen(back_to.number, since).await?;
+                node.journal.reopen(since).await?;
             }
             Advance::Confirmed { events, next } => {
                 if let Err(error) = take_in(node, &events).await {
@@ -142,7 +142,7 @@ async fn turn_down(node: &Node, events: &[Happened], error: &StepError) -> Resul
 // ---------------------------------------------------------------------------------------------------------- the set-up
 
 async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Result<(Arc<Node>, DataDir), NodeError> {
-    let Config { chain, signer, data_dir, genesis, model, .. } = config;
+    let Config { chain, signer, data_dir, genesis, model, appeals, .. } = config;
     let (chain_id, oracle) = (chain.deployment.chain_id, chain.deployment.generation_oracle);
     let operator = signer.address();
     let journal = Journal::open(data_dir.path(), Owner { chain_id, genesis, oracle, operator }).await?;
@@ -159,7 +159,7 @@ async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Resul
     let node = Node {
         operator,
         model: model.id,
-        profile: (&model.model.profile).into(),
+        appeals,
         confirmations: config.confirmations,
         salts: SaltKey::new(&signer, chain_id, oracle),
         wallet: Wallet::spawn(chain.provider.clone(), chain_id, signer, heads.clone()),
@@ -189,17 +189,30 @@ async fn first_pace(inference: &Inference, trial: &ImageSpec) -> Result<Pace, In
     Ok(Pace::measured(trial, took))
 }
 
-/// From where the journal ends, or from before any job that can still be open: a block takes at least a second.
+/// From where the journal ends, or from before any job that can still be open: no stake is free before all are over.
 async fn follower(node: &Node) -> Result<Follower<DynProvider>, NodeError> {
     let trail = match node.journal.trail().await? {
         Some(trail) => trail,
         None => {
-            let windows = node.chain.oracle().windows().call().await.map_err(ChainError::from)?;
-            let longest = [windows.drawWindow, windows.commitWindow, windows.revealWindow].map(u64::from).iter().sum();
-            Trail::from_block(node.now().block.saturating_sub(longest).max(node.chain.deployment.block))
+            let longest = node.chain.stakes().unbondingTime().call().await.map_err(ChainError::from)?;
+            let since = node.now().time.saturating_sub(u64::from(longest));
+            Trail::from_block(first_block_since(node, since).await?)
         }
     };
     Ok(Follower::new(node.chain.provider.clone(), node.chain.deployment, node.confirmations, trail))
+}
+
+/// The first block of the deployment that is not older than `time`.
+async fn first_block_since(node: &Node, time: u64) -> Result<u64, ChainError> {
+    let (mut older, mut newer) = (node.chain.deployment.block, node.now().block);
+    while older < newer {
+        let middle = older + (newer - older) / 2;
+        match node.chain.time_of(middle).await? < time {
+            true => older = middle + 1,
+            false => newer = middle,
+        }
+    }
+    Ok(newer)
 }
 
 // ----------------------------------------------------------------------------------------------------------- the tasks
@@ -211,8 +224,8 @@ impl Crew {
     }
 
     async fn take_open(&mut self, node: &Arc<Node>) -> Result<(), crate::journal::JournalError> {
-        for job in node.journal.awaited().await? {
-            self.take(node, Task::Draw(job));
+        for round in node.journal.awaited().await? {
+            self.take(node, Task::Draw(round));
         }
         for draw in node.journal.open_draws().await? {
             self.take(node, Task::Answer(draw));
@@ -249,7 +262,7 @@ async fn see_to(node: &Node, task: &Task) -> Result<(), NodeError> {
         let now = node.now();
         let tried = match task {
             Task::Announce(url) => node.announce(url).await,
-            Task::Draw(job) => node.see_drawn(*job).await,
+            Task::Draw(round) => node.see_drawn(*round).await,
             Task::Answer(draw) => node.pursue(*draw).await,
         };
         match tried {
@@ -269,19 +282,19 @@ impl Node {
             Err(StepError::Over(ending)) => ending,
             Err(StepError::OtherDraw) if self.is_past(draw).await? => Ending::Reorganised,
             Err(error @ StepError::Unable(_)) => {
-                self.decline(draw, &error).await?;
-                self.journal.end(draw, Ending::Declined).await?;
+                self.decline(&self.request(draw.job).await?, draw, &error).await?;
+                self.journal.end(draw, Ending::Declined, self.now().time).await?;
                 return if error.is_fatal() { Err(error) } else { Ok(()) };
             }
             Err(error) => return Err(error),
         };
-        debug!(job = short(draw.job), %ending, "nothing left to do");
-        Ok(self.journal.end(draw, ending).await?)
+        debug!(job = short(draw.job), round = draw.number, %ending, "nothing left to do");
+        Ok(self.journal.end(draw, ending, self.now().time).await?)
     }
 
     async fn is_past(&self, draw: DrawKey) -> Result<bool, StepError> {
         let drawn = self.journal.drawn(draw).await?;
-        Ok(drawn.is_none_or(|drawn| self.now().time >= drawn.reveal_deadline))
+        Ok(drawn.is_none_or(|drawn| self.now().time >= drawn.deadline))
     }
 
     /// Says on chain where our outputs are, if that has changed.
@@ -290,7 +303,7 @@ impl Node {
             return Ok(());
         }
         let call = IVerifierStakes::announceCall { url: url.to_owned() };
-        self.wallet.send(Call::new(self.chain.deployment.verifier_stakes, &call)).await?;
+        self.wallet.send(Call::new(self.chain.deployment.generation_oracle, &call)).await?;
         info!(url, "announced");
         Ok(self.journal.put_announced(url).await?)
     }
@@ -306,7 +319,7 @@ impl Complaint {
     fn about(&mut self, task: &Task, error: &StepError) {
         let job = match task {
             Task::Announce(_) => return self.say(error),
-            Task::Draw(job) => *job,
+            Task::Draw(round) => round.job,
             Task::Answer(draw) => draw.job,
         };
         if self.is_new(error) {

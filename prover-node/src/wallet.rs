@@ -39,6 +39,8 @@ pub struct Call {
     pub to: Address,
     /// Selector and arguments.
     pub data: Bytes,
+    /// Sent with it, in wei.
+    pub value: U256,
 }
 
 /// Why a call is not known to be on chain. Look at the state before sending it again.
@@ -110,7 +112,14 @@ impl Call {
     /// A call of `method` to `contract`.
     #[must_use]
     pub fn new(contract: Address, method: &impl SolCall) -> Self {
-        Self { to: contract, data: method.abi_encode().into() }
+        Self { to: contract, data: method.abi_encode().into(), value: U256::ZERO }
+    }
+
+    /// As the endpoint takes it from `sender`.
+    #[must_use]
+    pub fn request(&self, sender: Address) -> TransactionRequest {
+        let request = TransactionRequest::default().with_from(sender).with_to(self.to);
+        request.with_input(self.data.clone()).with_value(self.value)
     }
 }
 
@@ -145,8 +154,7 @@ impl Wallet {
 
 impl Desk {
     async fn send(&mut self, call: &Call) -> Result<TransactionReceipt, SendError> {
-        let request =
-            TransactionRequest::default().with_from(self.address).with_to(call.to).with_input(call.data.clone());
+        let request = call.request(self.address);
         // This is the simulation, too. What others do before this is mined may make it dearer.
         let gas = self.provider.estimate_gas(request.clone()).await.map_err(ChainError::from)?.saturating_mul(5) / 4;
         let request = request.with_gas_limit(gas).with_chain_id(self.chain_id);
@@ -155,7 +163,7 @@ impl Desk {
         let mut fees = self.fees(nonce).await?;
         let mut sent = Sent { nonce, hashes: Vec::new(), refused: None };
         for _ in 0..=RAISES {
-            self.check_funds(gas, fees).await?;
+            self.check_funds(call.value, gas, fees).await?;
             self.last = Some((nonce, fees));
             self.broadcast(&request, fees, &mut sent).await?;
             if let Some(receipt) = self.wait(&sent).await? {
@@ -183,9 +191,9 @@ impl Desk {
         })
     }
 
-    async fn check_funds(&self, gas: u64, fees: Eip1559Estimation) -> Result<(), ChainError> {
+    async fn check_funds(&self, value: U256, gas: u64, fees: Eip1559Estimation) -> Result<(), ChainError> {
         let balance = self.provider.get_balance(self.address).await?;
-        let need = U256::from(gas) * U256::from(fees.max_fee_per_gas);
+        let need = value + U256::from(gas) * U256::from(fees.max_fee_per_gas);
         match balance < need {
             true => Err(ChainError::NoFunds { address: self.address, balance, need }),
             false => Ok(()),

@@ -39,7 +39,7 @@ async fn a_chain_that_is_not_the_deployments_is_named() -> Result<()> {
     };
     let wrong_chain = elsewhere("wrong-chain.json", Deployment { chain_id: 1, ..chain.deployment })?;
     let nobody = Address::repeat_byte(0x77);
-    let no_contract = elsewhere("no-contract.json", Deployment { verifier_stakes: nobody, ..chain.deployment })?;
+    let no_contract = elsewhere("no-contract.json", Deployment { model_registry: nobody, ..chain.deployment })?;
     let no_rpc = ["--rpc-url", "http://127.0.0.1:1"].map(str::to_owned);
     let malformed = folder.join("malformed.json");
     fs::write(&malformed, "{")?;
@@ -57,7 +57,7 @@ async fn a_chain_that_is_not_the_deployments_is_named() -> Result<()> {
     for (chain, words) in [
         (&no_rpc[..], &["no Ethereum node", "--rpc-url"][..]),
         (&wrong_chain, &["chain", "31337"]),
-        (&no_contract, &["VerifierStakes", "0x7777777777777777777777777777777777777777"]),
+        (&no_contract, &["ModelRegistry", "0x7777777777777777777777777777777777777777"]),
         (&malformed, &["malformed.json"]),
         (&missing, &["missing.json", "--deployment"]),
     ] {
@@ -129,7 +129,9 @@ async fn a_request_that_the_model_cannot_serve_costs_nothing() -> Result<()> {
         (on_model(&["--steps", "100000"])?, &["steps"]),
         (on_model(&["--guidance", "999"])?, &["guidance"]),
         (on_model(&["--committee", "4"])?, &["committee"]),
-        (on_model(&["--fee", "1000"])?, &["fee"]),
+        (on_model(&["--share", "1000"])?, &["share"]),
+        (on_model(&["--commit-window", "100000"])?, &["commit window"]),
+        (on_model(&["--super-majority"])?, &["super-majority"]),
         (too_long, &["4097 bytes"]),
         (play.devnet.oracle()?.args(["status", &unknown]), &["no job"]),
         (play.devnet.oracle()?.args(["fetch", &unknown, "--out"]).arg(&never), &["no job"]),

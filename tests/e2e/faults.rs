@@ -13,14 +13,15 @@ async fn a_reorganisation_that_takes_draw_and_commitments_back_costs_nobody_anyt
 
     let job = play.submit("an anchor").await?;
     play.step(job, nodes[0].seat, Step::Committed).await?;
-    let before = play.devnet.chain.oracle().job(job).call().await?;
-    let depth = play.devnet.chain.now().await?.block - before.requestBlock;
-    let lost = play.devnet.block_hash(before.seedBlock).await?;
+    let before = play.look(job).await?;
+    let seed_block = before.history.rounds[0].randomness;
+    let depth = play.devnet.chain.now().await?.block - before.request.block;
+    let lost = play.devnet.block_hash(seed_block).await?;
     play.devnet.reorganise(depth).await?;
-    ensure!(play.devnet.block_hash(before.seedBlock).await? != lost, "the seed block has another hash now");
+    ensure!(play.devnet.block_hash(seed_block).await? != lost, "the seed block has another hash now");
 
     let end = play.end(job).await?;
-    assert_eq!(end.job.outcome, Outcome::Accepted);
+    assert_eq!(end.outcome(), Outcome::Accepted);
     for node in &nodes {
         assert_eq!(end.paid_to(node.seat), share(), "{}", node.party.name);
         assert_eq!(end.slashed_from(node.seat), U256::ZERO, "{}", node.party.name);
@@ -35,19 +36,18 @@ async fn a_request_that_a_reorganisation_took_back_leaves_the_nodes_working() ->
 
     let lost = play.submit("a bell").await?;
     play.step(lost, nodes[0].seat, Step::Committed).await?;
-    let job = play.devnet.chain.oracle().job(lost).call().await?;
-    let depth = play.devnet.chain.now().await?.block - job.requestBlock + 1;
+    let request = play.look(lost).await?.request;
+    let depth = play.devnet.chain.now().await?.block - request.block + 1;
     play.devnet.reorganise(depth).await?;
     play.devnet
         .until("the request to be gone", PATIENCE, async || {
-            let job = play.devnet.chain.oracle().job(lost).call().await?;
-            Ok((job.requestBlock == 0).then_some(()))
+            Ok(play.devnet.chain.history(&request).await?.rounds.is_empty().then_some(()))
         })
         .await?;
 
     let job = play.submit("a star").await?;
     let end = play.end(job).await?;
-    assert_eq!(end.job.outcome, Outcome::Accepted);
+    assert_eq!(end.outcome(), Outcome::Accepted);
     for node in &nodes {
         assert_eq!(end.slashed_from(node.seat), U256::ZERO, "{}", node.party.name);
     }

@@ -9,7 +9,7 @@ use alloy::{
 use eyre::{OptionExt as _, Result};
 use oracle::{
     chain::{
-        IGenerationOracle::{IGenerationOracleErrors, Outcome, Step, revealCall},
+        IGenerationOracle::{IGenerationOracleErrors, Opening as Shown, Outcome, Phase, Step, revealCall},
         Revert,
     },
     commitment::Opening,
@@ -36,8 +36,8 @@ async fn an_honest_majority_is_paid_and_its_picture_fetched() -> Result<()> {
     let job = play.submit("a fox").await?;
     let end = play.end(job).await?;
 
-    assert_eq!(end.job.outcome, Outcome::Accepted);
-    assert_eq!(end.refunded, U256::ZERO);
+    assert_eq!(end.outcome(), Outcome::Accepted);
+    assert_eq!(end.refunded(), U256::ZERO);
     for node in &nodes {
         assert_eq!(end.paid_to(node.seat), share(), "{}", node.party.name);
         assert_eq!(end.slashed_from(node.seat), U256::ZERO, "{}", node.party.name);
@@ -51,9 +51,9 @@ async fn an_honest_majority_is_paid_and_its_picture_fetched() -> Result<()> {
         })
         .await?;
     let picture = image::open(&file)?;
-    let model = play.devnet.chain.models().modelOf(play.model).call().await?;
     let digest = Digest::of_image(&picture.into_rgb8());
-    assert_eq!(ToleranceProfile::from(&model.profile).zone(&end.job.digest.into(), &digest), Zone::Accepted);
+    let winner = end.winner().ok_or_eyre("an accepted job has a winner")?;
+    assert_eq!(ToleranceProfile::from(&end.request.job).zone(&winner, &digest), Zone::Accepted);
     Ok(())
 }
 
@@ -62,19 +62,19 @@ async fn a_dissenter_loses_its_bond_and_the_others_get_none_of_it() -> Result<()
     let play = Play::begin().await?;
     let honest = play.nodes(["alice", "bob"]).await?;
     let [cheater] = play.verifiers(["mallory"]).await?;
-    let mut cheater = cheater.by(programs::built("cheater")?);
+    let mut cheater = cheater.by(programs::built("cheater")?).with(&["--no-appeal"]);
     cheater.start()?;
     cheater.ready(&play.devnet).await?;
 
     let job = play.submit("a house").await?;
     let end = play.end(job).await?;
 
-    assert_eq!(end.job.outcome, Outcome::Accepted);
+    assert_eq!(end.outcome(), Outcome::Accepted);
     let judged = end.ballot(cheater.seat)?.judged.ok_or_eyre("the cheater has not revealed")?;
     assert_eq!(judged.zone, Zone::Rejected, "distances {:?}", judged.distances);
     assert_eq!(end.slashed_from(cheater.seat), bond());
     assert_eq!(end.paid_to(cheater.seat), U256::ZERO);
-    assert_eq!(end.refunded, share(), "the share that the cheater has not earned");
+    assert_eq!(end.refunded(), share(), "the share that the cheater has not earned");
     for node in &honest {
         assert_eq!(end.paid_to(node.seat), share());
         assert_eq!(play.stake_of(node.seat).await?, bond() * U256::from(8));
@@ -94,10 +94,10 @@ async fn silence_after_a_commitment_costs_the_bond() -> Result<()> {
     for node in &nodes {
         play.step(job, node.seat, Step::Revealed).await?;
     }
-    play.close_reveals(job).await?;
+    play.close(job, Phase::Reveal).await?;
     let end = play.end(job).await?;
 
-    assert_eq!(end.job.outcome, Outcome::Accepted);
+    assert_eq!(end.outcome(), Outcome::Accepted);
     assert_eq!(end.slashed_from(hider.seat), bond());
     assert_eq!(end.paid_to(nodes[0].seat), share());
     assert_eq!(end.paid_to(nodes[1].seat), share());
@@ -113,8 +113,9 @@ async fn a_copied_commitment_cannot_be_opened() -> Result<()> {
     let job = play.submit("a bee").await?;
     let victim = nodes[0].seat;
     play.step(job, victim, Step::Committed).await?;
-    let votes = play.devnet.chain.oracle().votes(job).call().await?;
-    let copied = votes.iter().find(|vote| vote.seat == victim).map(|vote| vote.value).unwrap_or_default();
+    let look = play.look(job).await?;
+    let mut votes = look.history.rounds[0].votes().iter();
+    let copied = votes.find(|vote| vote.member.seat == victim).and_then(|vote| vote.commitment).unwrap_or_default();
     copier.commit_to(job, copied).await?;
 
     play.step(job, victim, Step::Revealed).await?;
@@ -123,9 +124,9 @@ async fn a_copied_commitment_cannot_be_opened() -> Result<()> {
     assert!(matches!(refused.revert(), Some(Revert::Oracle(IGenerationOracleErrors::WrongOpening(_)))), "{refused}");
 
     play.step(job, nodes[1].seat, Step::Revealed).await?;
-    play.close_reveals(job).await?;
+    play.close(job, Phase::Reveal).await?;
     let end = play.end(job).await?;
-    assert_eq!(end.job.outcome, Outcome::Accepted);
+    assert_eq!(end.outcome(), Outcome::Accepted);
     assert_eq!(end.slashed_from(copier.seat), bond());
     assert_eq!(end.paid_to(copier.seat), U256::ZERO);
     Ok(())
@@ -133,12 +134,14 @@ async fn a_copied_commitment_cannot_be_opened() -> Result<()> {
 
 /// The opening that a seat has shown, as anybody can read it from its transaction.
 async fn opening_of(play: &Play, job: B256, seat: u32) -> Result<Opening> {
+    let look = play.look(job).await?;
+    let member = look.history.rounds[0].votes().iter().position(|vote| vote.member.seat == seat);
     let oracle = play.devnet.chain.oracle();
-    let from = play.devnet.chain.deployment.block;
-    let reveals = oracle.Revealed_filter().topic1(job).topic2(U256::from(seat)).from_block(from).query().await?;
-    let (_, log) = reveals.first().ok_or_eyre("it has not revealed")?;
+    let reveals = oracle.Revealed_filter().topic1(job).from_block(look.request.block).query().await?;
+    let its = reveals.iter().find(|(event, _)| Some(event.member) == member.map(U256::from));
+    let (_, log) = its.ok_or_eyre("it has not revealed")?;
     let hash = log.transaction_hash.ok_or_eyre("a log without a transaction")?;
     let transaction = play.devnet.chain.provider.get_transaction_by_hash(hash).await?.ok_or_eyre("it is gone")?;
-    let call = revealCall::abi_decode(transaction.input())?;
-    Ok(Opening { digest: call.digest.into(), content_hash: call.contentHash, salt: call.salt })
+    let Shown { digest, contentHash: content_hash, salt } = revealCall::abi_decode(transaction.input())?.opening;
+    Ok(Opening { digest: digest.into(), content_hash, salt })
 }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod appeal;
 mod bad_input;
 mod faults;
 mod fraud;

@@ -2,7 +2,10 @@
 
 use alloy::primitives::U256;
 use eyre::Result;
-use oracle::chain::IGenerationOracle::{Outcome, Phase, Step};
+use oracle::{
+    chain::IGenerationOracle::{Outcome, Phase, Step},
+    fees::fee_of,
+};
 use quorate_tests::by_hand::made_up;
 
 use crate::play::{Play, SEATS, share};
@@ -14,19 +17,21 @@ async fn too_few_commitments_decide_nothing_and_silence_is_penalised() -> Result
     let silent = [play.by_hand("bob").await?, play.by_hand("carol").await?];
 
     let job = play.submit("a boat").await?;
+    let before = play.credit().await?;
     play.step(job, node.seat, Step::Committed).await?;
-    play.close_commits(job).await?;
+    play.close(job, Phase::Commit).await?;
     let end = play.end(job).await?;
 
     let half = share() / U256::from(2);
-    assert_eq!(end.job.outcome, Outcome::Unresolved);
+    assert_eq!(end.outcome(), Outcome::Unresolved);
     assert_eq!(end.paid_to(node.seat), half);
     assert_eq!(end.slashed_from(node.seat), U256::ZERO);
-    assert_eq!(end.refunded, share() * U256::from(SEATS) - half);
+    assert_eq!(end.refunded(), share() * U256::from(SEATS) - half);
+    assert_eq!(play.credit().await? - before, end.refunded(), "the requester has it");
     for seat in silent.iter().map(|party| party.seat) {
         assert_eq!(end.slashed_from(seat), half);
         let seat = play.devnet.chain.stakes().seatOf(play.model, seat).call().await?;
-        assert_ne!(seat.leftAt, 0, "who is silent leaves the pool");
+        assert!(!seat.leftAt.is_zero(), "who is silent leaves the pool");
     }
     Ok(())
 }
@@ -49,8 +54,8 @@ async fn disagreement_pays_half_shares_and_slashes_nobody() -> Result<()> {
     let end = play.end(job).await?;
 
     let half = share() / U256::from(2);
-    assert_eq!(end.job.outcome, Outcome::Unresolved);
-    assert_eq!(end.refunded, half * U256::from(SEATS));
+    assert_eq!(end.outcome(), Outcome::Unresolved);
+    assert_eq!(end.refunded(), half * U256::from(SEATS));
     for seat in [node.seat, others[0].seat, others[1].seat] {
         assert_eq!(end.paid_to(seat), half);
         assert_eq!(end.slashed_from(seat), U256::ZERO);
@@ -66,19 +71,16 @@ async fn a_job_that_nobody_draws_expires_and_the_fee_comes_back() -> Result<()> 
     }
 
     let job = play.submit("a kite").await?;
-    let deadline = play.devnet.chain.oracle().job(job).call().await?.drawDeadline;
-    let now = play.devnet.chain.now().await?.block;
-    play.devnet.mine(deadline - now + 1).await?;
+    let before = play.credit().await?;
+    play.close(job, Phase::Draw).await?;
     play.phase(job, Phase::Expired).await?;
     play.advance(job).await?;
     let end = play.end(job).await?;
 
-    let fee = share() * U256::from(SEATS);
-    assert_eq!(end.job.outcome, Outcome::Expired);
-    assert_eq!(end.refunded, fee);
-    let credit = async || play.devnet.chain.oracle().creditOf(play.requester.address()).call().await;
-    assert_eq!(credit().await?, fee);
+    assert_eq!(end.outcome(), Outcome::Expired);
+    assert_eq!(end.refunded(), fee_of(&end.request.job));
+    assert_eq!(play.credit().await? - before, end.refunded());
     play.devnet.oracle()?.arg("withdraw").signed_by(&play.requester).succeed().await?;
-    assert_eq!(credit().await?, U256::ZERO);
+    assert_eq!(play.credit().await?, U256::ZERO);
     Ok(())
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use alloy::primitives::{B256, U256, utils::parse_ether};
 use eyre::{OptionExt as _, Result};
-use oracle::chain::IGenerationOracle::{Phase, Step};
+use oracle::chain::{
+    IGenerationOracle::{Phase, Step},
+    RoundHistory,
+};
 use quorate_tests::{
     by_hand::ByHand,
     devnet::{Devnet, Pace},
@@ -30,8 +33,13 @@ pub(crate) struct Play {
 
 impl Play {
     pub(crate) async fn begin() -> Result<Self> {
+        Self::begin_taking(model::TIME).await
+    }
+
+    /// With a model that is said to take so long, which lengthens the appeal window.
+    pub(crate) async fn begin_taking(time: u32) -> Result<Self> {
         let devnet = Devnet::start(Pace::Fast).await?;
-        let model = model::register(&devnet, &devnet.party("author")?).await?;
+        let model = model::register_taking(&devnet, &devnet.party("author")?, time).await?;
         let requester = devnet.party("requester")?;
         Ok(Self { devnet, model, requester })
     }
@@ -53,6 +61,14 @@ impl Play {
         Ok(nodes)
     }
 
+    /// A real node whose key operates no seat yet.
+    pub(crate) async fn outsider(&self, name: &str) -> Result<Verifier> {
+        let mut node = Verifier::unseated(&self.devnet, self.devnet.party(name)?)?;
+        node.start()?;
+        node.ready(&self.devnet).await?;
+        Ok(node)
+    }
+
     /// A verifier that the story itself plays.
     pub(crate) async fn by_hand(&self, name: &str) -> Result<ByHand> {
         ByHand::enrol(&self.devnet, &self.devnet.party(name)?, self.model).await
@@ -66,7 +82,7 @@ impl Play {
             .oracle()?
             .args(["submit", prompt, "--model", &self.model.to_string(), "--steps", "2", "--manifest"])
             .arg(programs::bundled_model())
-            .args(["--committee", &SEATS.to_string(), "--fee", &fee()])
+            .args(["--committee", &SEATS.to_string(), "--share", &model::SHARE.to_string()])
             .signed_by(&self.requester)
             .json()
             .await?;
@@ -79,41 +95,49 @@ impl Play {
         self.devnet.pass(u64::from(age) + 1).await
     }
 
-    /// Waits until the job is in `phase`.
+    /// The job as it stands.
+    pub(crate) async fn look(&self, job: B256) -> Result<JobOutcome> {
+        JobOutcome::read(&self.devnet.chain, job).await
+    }
+
+    /// Waits until the job's latest round is in `phase`.
     pub(crate) async fn phase(&self, job: B256, phase: Phase) -> Result<()> {
         self.devnet
-            .until(&format!("{phase:?}"), PATIENCE, async || {
-                Ok((self.devnet.chain.oracle().job(job).call().await?.phase == phase).then_some(()))
-            })
+            .until(&format!("{phase:?}"), PATIENCE, async || Ok((self.look(job).await?.phase == phase).then_some(())))
             .await
     }
 
-    /// Waits until the seat has done `step`.
+    /// Waits until the seat has done `step` in the latest round.
     pub(crate) async fn step(&self, job: B256, seat: u32, step: Step) -> Result<()> {
         self.devnet
             .until(&format!("seat {seat} to have {step:?}"), PATIENCE, async || {
-                let votes = self.devnet.chain.oracle().votes(job).call().await?;
-                Ok(votes.iter().any(|vote| vote.seat == seat && vote.step == step).then_some(()))
+                let look = self.look(job).await?;
+                let votes = look.history.latest().map(RoundHistory::votes).unwrap_or_default();
+                Ok(votes.iter().any(|vote| vote.member.seat == seat && vote.step == step).then_some(()))
             })
             .await
     }
 
-    /// Lets the commit window close.
-    pub(crate) async fn close_commits(&self, job: B256) -> Result<()> {
-        let deadline = self.devnet.chain.oracle().job(job).call().await?.commitDeadline;
-        self.devnet.pass_until(deadline).await
+    /// Lets the present phase end by the clock.
+    pub(crate) async fn close(&self, job: B256, phase: Phase) -> Result<()> {
+        self.phase(job, phase).await?;
+        let look = self.look(job).await?;
+        let latest = look.history.latest().ok_or_eyre("the job has no rounds")?;
+        let deadline = latest.deadline(&look.request.job, &self.devnet.chain.windows, phase);
+        self.devnet.pass_until(deadline.ok_or_eyre("the phase has no deadline")?).await
     }
 
-    /// Lets the reveal window close.
-    pub(crate) async fn close_reveals(&self, job: B256) -> Result<()> {
-        let deadline = self.devnet.chain.oracle().job(job).call().await?.revealDeadline;
-        self.devnet.pass_until(deadline).await
-    }
-
-    /// Waits until the job is over.
+    /// Waits until the job is over and everybody has his money; nobody appeals any more.
     pub(crate) async fn end(&self, job: B256) -> Result<JobOutcome> {
-        self.phase(job, Phase::Closed).await?;
-        JobOutcome::read(&self.devnet.chain, job).await
+        self.devnet
+            .until("the end of the job", PATIENCE, async || {
+                let look = self.look(job).await?;
+                if look.phase == Phase::Appeal {
+                    self.close(job, Phase::Appeal).await?;
+                }
+                Ok(look.is_closed().then_some(look))
+            })
+            .await
     }
 
     /// Does whatever is due by `oracle advance`, as the requester.
@@ -121,6 +145,11 @@ impl Play {
         let advance = self.devnet.oracle()?.args(["advance", &job.to_string()]).signed_by(&self.requester);
         advance.succeed().await?;
         Ok(())
+    }
+
+    /// What the requester has at the oracle, in wei.
+    pub(crate) async fn credit(&self) -> Result<U256> {
+        Ok(self.devnet.chain.oracle().balanceOf(self.requester.address()).call().await?)
     }
 
     /// What the seat has left, in wei.
@@ -137,9 +166,4 @@ pub(crate) fn share() -> U256 {
 /// What a seat puts at risk, in wei.
 pub(crate) fn bond() -> U256 {
     parse_ether(model::SEAT_STAKE).unwrap() / U256::from(8)
-}
-
-/// What a job costs, in ETH.
-fn fee() -> String {
-    format!("{:.3}", model::SHARE * f64::from(SEATS))
 }

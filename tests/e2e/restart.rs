@@ -27,7 +27,7 @@ async fn a_node_killed_between_commit_and_reveal_reveals_after_its_restart() -> 
     nodes[0].start()?;
     let end = play.end(job).await?;
 
-    assert_eq!(end.job.outcome, Outcome::Accepted);
+    assert_eq!(end.outcome(), Outcome::Accepted);
     assert_eq!(end.ballot(nodes[0].seat)?.step, Step::Revealed);
     assert_eq!(end.paid_to(nodes[0].seat), share());
     assert_eq!(end.slashed_from(nodes[0].seat), U256::ZERO);

@@ -22,7 +22,7 @@ use tokio::{sync::Mutex, time::Instant};
 use crate::{command::Cli, party::Party, process::log_tails, programs};
 
 /// Accounts that anvil funds.
-const ACCOUNTS: usize = 32;
+const ACCOUNTS: usize = 40;
 
 /// How often a condition is looked at while waiting for it.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -194,8 +194,9 @@ async fn deploy(anvil: &AnvilInstance, folder: &Path) -> Result<Deployment> {
     Ok(Deployment {
         chain_id: anvil.chain_id(),
         generation_oracle: record.address_of("GenerationOracle")?,
-        verifier_stakes: record.address_of("VerifierStakes")?,
         model_registry: record.address_of("ModelRegistry")?,
+        randomness: record.address_of("RandaoRandomness")?,
+        generation_lens: record.address_of("GenerationLens")?,
         block: record.first_block()?,
     })
 }

@@ -11,35 +11,37 @@ use alloy::{
 use eyre::{OptionExt as _, Result};
 use oracle::{
     chain::{
-        Chain,
-        IGenerationOracle::{IGenerationOracleEvents as JobEvent, JobView, Outcome, Phase, Step},
-        IVerifierStakes::IVerifierStakesEvents as StakeEvent,
+        Chain, History,
+        IGenerationOracle::{IGenerationOracleEvents as JobEvent, Outcome, Phase, Step},
+        IdPrefix, Request, Reveal,
     },
     digest::{Digest, ToleranceProfile, Zone},
+    due::Due,
+    fees::{fee_of, rest_of},
 };
 
 /// A job with everything that happened to it so far.
 #[derive(Debug)]
 pub struct JobOutcome {
-    /// Its id.
-    pub id: B256,
-    /// As the contract has it.
-    pub job: JobView,
-    /// In the order of the draw.
+    /// As it was requested.
+    pub request: Request,
+    /// Its rounds and votes.
+    pub history: History,
+    /// Of the latest round.
+    pub phase: Phase,
+    /// What anyone may send.
+    pub due: Due,
+    /// Of all rounds, in the order of the draws.
     pub ballots: Vec<Ballot>,
-    /// What seats earned, in wei.
-    pub paid: BTreeMap<u32, U256>,
-    /// What seats lost by fraud and by penalties, in wei.
-    pub slashed: BTreeMap<u32, U256>,
-    /// What went back to the requester, in wei.
-    pub refunded: U256,
     /// One entry per transaction, in the order of the chain.
     pub gas: Vec<StepGas>,
 }
 
-/// One drawn seat's part.
+/// One drawn seat's part in one round.
 #[derive(Debug)]
 pub struct Ballot {
+    /// From 1.
+    pub round: u8,
     /// Number in the model's pool.
     pub seat: u32,
     /// Whose key voted.
@@ -47,18 +49,13 @@ pub struct Ballot {
     /// How far it came.
     pub step: Step,
     /// What it revealed.
-    pub revealed: Option<Revealed>,
-    /// How the winner sees it, if there is one.
+    pub revealed: Option<Reveal>,
+    /// How the winner that judges it sees it, if there is one.
     pub judged: Option<Judged>,
-}
-
-/// What a seat said that it had made.
-#[derive(Debug, Clone, Copy)]
-pub struct Revealed {
-    /// Of the picture.
-    pub digest: Digest,
-    /// sha256 of the file.
-    pub content_hash: B256,
+    /// What it earned, in wei.
+    pub paid: U256,
+    /// What it lost by fraud and by penalties, in wei.
+    pub slashed: U256,
 }
 
 /// How the winning digest sees another.
@@ -82,88 +79,105 @@ pub struct StepGas {
 impl JobOutcome {
     /// Reads it.
     pub async fn read(chain: &Chain, id: B256) -> Result<Self> {
-        let oracle = chain.oracle();
-        let job = oracle.job(id).call().await?;
-        let votes = oracle.votes(id).call().await?;
-        let profile = (&chain.models().modelOf(job.modelId).call().await?.profile).into();
-        let logs = logs_of(chain, id).await?;
-
-        let mut outcome = Self {
-            id,
-            ballots: Vec::new(),
-            paid: BTreeMap::new(),
-            slashed: BTreeMap::new(),
-            refunded: U256::ZERO,
-            gas: gas_of(chain, &logs).await?,
-            job,
-        };
-        let mut revealed = BTreeMap::new();
-        for log in &logs {
-            outcome.book(log, &mut revealed);
-        }
-        outcome.ballots = votes
-            .iter()
-            .map(|vote| {
-                let revealed = revealed.get(&vote.seat).copied();
-                let judged = outcome.judge(&profile, revealed);
-                Ballot { seat: vote.seat, operator: vote.operator, step: vote.step, revealed, judged }
-            })
-            .collect();
-        Ok(outcome)
+        let request = chain.find_job(&IdPrefix::from(id)).await?;
+        let now = chain.now().await?;
+        let history = chain.history_at(&request, now.block).await?;
+        let phase = history.phase(&request.job, &chain.windows, now);
+        let due = Due::of(&request.job, &history, &chain.windows, now);
+        let gas = gas_of(chain, &logs_of(chain, &request).await?).await?;
+        let ballots = ballots(&request, &history);
+        Ok(Self { request, history, phase, due, ballots, gas })
     }
 
-    /// The part of `seat`.
+    /// How it ended.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.history.verdict.as_ref().map_or(Outcome::Open, |verdict| verdict.outcome)
+    }
+
+    /// The winner's digest.
+    #[must_use]
+    pub fn winner(&self) -> Option<Digest> {
+        let verdict = self.history.verdict.as_ref().filter(|verdict| verdict.outcome == Outcome::Accepted);
+        verdict.map(|verdict| verdict.digest.into())
+    }
+
+    /// The part of `seat` in the first round that drew it.
     pub fn ballot(&self, seat: u32) -> Result<&Ballot> {
         self.ballots.iter().find(|ballot| ballot.seat == seat).ok_or_eyre(format!("seat {seat} was not drawn"))
     }
 
-    /// Wei that `seat` earned.
+    /// Wei that `seat` earned in all rounds.
     #[must_use]
     pub fn paid_to(&self, seat: u32) -> U256 {
-        self.paid.get(&seat).copied().unwrap_or_default()
+        self.ballots.iter().filter(|ballot| ballot.seat == seat).map(|ballot| ballot.paid).sum()
     }
 
-    /// Wei that `seat` lost.
+    /// Wei that `seat` lost in all rounds.
     #[must_use]
     pub fn slashed_from(&self, seat: u32) -> U256 {
-        self.slashed.get(&seat).copied().unwrap_or_default()
+        self.ballots.iter().filter(|ballot| ballot.seat == seat).map(|ballot| ballot.slashed).sum()
     }
 
-    /// Whether nothing can happen any more.
+    /// What went back to the requester, in wei.
+    #[must_use]
+    pub fn refunded(&self) -> U256 {
+        let (job, outcome) = (&self.request.job, self.outcome());
+        if outcome == Outcome::Expired {
+            return fee_of(job);
+        }
+        let Some(first) = self.history.round(1) else { return U256::ZERO };
+        let Some(settled) = &first.settled else { return U256::ZERO };
+        rest_of(job, 1, settled.total_earned(), first.drawn.is_some(), outcome == Outcome::Accepted)
+    }
+
+    /// Whether everybody has his money.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.job.phase == Phase::Closed
-    }
-
-    fn book(&mut self, log: &Log, revealed: &mut BTreeMap<u32, Revealed>) {
-        match JobEvent::decode_log(&log.inner).map(|log| log.data) {
-            Ok(JobEvent::Revealed(event)) => {
-                let digest = Digest::from(event.digest);
-                revealed.insert(event.seat, Revealed { digest, content_hash: event.contentHash });
-            }
-            Ok(JobEvent::Paid(event)) => *self.paid.entry(event.seat).or_default() += event.amount,
-            Ok(JobEvent::Refunded(event)) => self.refunded += event.amount,
-            _ => {}
-        }
-        if let Ok(StakeEvent::Slashed(event)) = StakeEvent::decode_log(&log.inner).map(|log| log.data) {
-            *self.slashed.entry(event.seat).or_default() += event.amount;
-        }
-    }
-
-    fn judge(&self, profile: &ToleranceProfile, revealed: Option<Revealed>) -> Option<Judged> {
-        let digest = revealed?.digest;
-        let winner = (self.job.outcome == Outcome::Accepted).then(|| Digest::from(self.job.digest))?;
-        Some(Judged { distances: winner.distances(&digest), zone: profile.zone(&winner, &digest) })
+        self.history.verdict.is_some() && self.due.name().is_none()
     }
 }
 
-/// Every log that has the job's id as its first topic: the oracle's and the stakes'.
-async fn logs_of(chain: &Chain, id: B256) -> Result<Vec<Log>> {
-    let deployment = &chain.deployment;
-    let filter = Filter::new()
-        .address(vec![deployment.generation_oracle, deployment.verifier_stakes])
-        .from_block(deployment.block)
-        .topic1(id);
+/// Per amount that is not zero, by seat.
+#[must_use]
+pub fn by_seat(ballots: &[Ballot], amount: impl Fn(&Ballot) -> U256) -> BTreeMap<u32, U256> {
+    let mut sums = BTreeMap::new();
+    for ballot in ballots.iter().filter(|ballot| !amount(ballot).is_zero()) {
+        *sums.entry(ballot.seat).or_default() += amount(ballot);
+    }
+    sums
+}
+
+fn ballots(request: &Request, history: &History) -> Vec<Ballot> {
+    let profile = ToleranceProfile::from(&request.job);
+    let mut ballots = Vec::new();
+    for round in &history.rounds {
+        let judge = history.judge_of(round.number, &request.job);
+        let settled = round.settled.clone().unwrap_or_default();
+        for (member, vote) in round.votes().iter().enumerate() {
+            let seen = judge.zip(vote.reveal.map(|reveal| reveal.digest));
+            let amount = |of: &[U256]| of.get(member).copied().unwrap_or_default();
+            ballots.push(Ballot {
+                round: round.number,
+                seat: vote.member.seat,
+                operator: vote.member.operator,
+                step: vote.step,
+                revealed: vote.reveal,
+                judged: seen.map(|(winner, digest)| Judged {
+                    distances: winner.distances(&digest),
+                    zone: profile.zone(&winner, &digest),
+                }),
+                paid: amount(&settled.earned),
+                slashed: amount(&settled.lost),
+            });
+        }
+    }
+    ballots
+}
+
+/// Every log that has the job's id as its first topic.
+async fn logs_of(chain: &Chain, request: &Request) -> Result<Vec<Log>> {
+    let filter = Filter::new().address(chain.deployment.generation_oracle).from_block(request.block).topic1(request.id);
     Ok(chain.provider.get_logs(&filter).await?)
 }
 
@@ -192,12 +206,14 @@ async fn gas_of(chain: &Chain, logs: &[Log]) -> Result<Vec<StepGas>> {
 fn step_of(log: &Log) -> Option<&'static str> {
     match JobEvent::decode_log(&log.inner).ok()?.data {
         JobEvent::Requested(_) => Some("request"),
+        JobEvent::Opened(event) if event.number > 1 => Some("appeal"),
         JobEvent::Drawn(_) => Some("draw"),
         JobEvent::Committed(_) => Some("commit"),
         JobEvent::Declined(_) => Some("decline"),
         JobEvent::Revealed(_) => Some("reveal"),
-        JobEvent::Settled(event) if event.outcome == Outcome::Expired => Some("expire"),
-        JobEvent::Settled(_) => Some("settle"),
-        JobEvent::Paid(_) | JobEvent::Refunded(_) | JobEvent::Withdrawn(_) => None,
+        JobEvent::Settled(event) if event.verdict.outcome == Outcome::Expired => Some("expire"),
+        JobEvent::RoundSettled(_) => Some("settle"),
+        JobEvent::Delivered(_) => Some("deliver"),
+        _ => None,
     }
 }

@@ -62,6 +62,11 @@ impl Verifier {
         parties.into_iter().map(|party| Self::seated(devnet, seat_of(&party)?, party)).collect()
     }
 
+    /// A node without a seat of its own: others may name it their operator.
+    pub fn unseated(devnet: &Devnet, party: Party) -> Result<Self> {
+        Self::seated(devnet, u32::MAX, party)
+    }
+
     fn seated(devnet: &Devnet, seat: u32, party: Party) -> Result<Self> {
         let data_dir = devnet.folder.join(&party.name);
         let mut flags: Vec<String> = devnet.chain_args().into();
@@ -129,8 +134,8 @@ impl Verifier {
 pub async fn come_of_age(devnet: &Devnet, model: B256) -> Result<()> {
     let stakes = devnet.chain.stakes();
     let age = u64::from(stakes.seatAge().call().await?);
-    let seats = stakes.seats(model, 0, stakes.slotCount(model).call().await?).call().await?;
-    let youngest = seats.iter().map(|seat| seat.enrolledAt).max().unwrap_or_default();
+    let seats = stakes.seats(model, 0, stakes.poolOf(model).call().await?.slots).call().await?;
+    let youngest = seats.iter().map(|seat| seat.enrolledAt.to::<u64>()).max().unwrap_or_default();
     devnet
         .until("the seats to be old enough", START, async || {
             Ok((devnet.chain.now().await?.time >= youngest + age).then_some(()))

@@ -235,7 +235,13 @@ fn super_case(what: &str, profile: &ToleranceProfile, committee_size: u8, digest
     decided(what, profile, committee_size, true, digests)
 }
 
-fn decided(what: &str, profile: &ToleranceProfile, committee_size: u8, by_two_thirds: bool, digests: &[Digest]) -> Value {
+fn decided(
+    what: &str,
+    profile: &ToleranceProfile,
+    committee_size: u8,
+    by_two_thirds: bool,
+    digests: &[Digest],
+) -> Value {
     let quorum = quorum(committee_size, by_two_thirds);
     let (accepted, winner, supporters, zones) = match tally(profile, quorum, digests) {
         Verdict::Accepted { winner, supporters, zones } => (true, winner, supporters, zones),

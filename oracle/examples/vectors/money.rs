@@ -1,7 +1,10 @@
 //! Jobs and what they cost. Structs are given as `abi.encode` makes them, amounts as decimal strings.
 
 use alloy::{
-    primitives::{Address, U256, aliases::{U40, U96}},
+    primitives::{
+        Address, U256,
+        aliases::{U40, U96},
+    },
     sol_types::SolValue,
 };
 use oracle::{
@@ -22,7 +25,8 @@ use super::{draw, hex, number};
 
 pub(super) fn jobs() -> Vec<Value> {
     let contract = Address::from_word(draw("contract", 0));
-    let cases = [(31_337, contract, job(0)), (1, contract, job(0)), (1, Address::ZERO, job(0)), (31_337, contract, job(1))];
+    let cases =
+        [(31_337, contract, job(0)), (1, contract, job(0)), (1, Address::ZERO, job(0)), (31_337, contract, job(1))];
     let zero = (31_337, contract, Job::default());
     let case = |(chain_id, contract, job): (u64, Address, Job)| {
         json!({

@@ -178,7 +178,8 @@ impl History {
             }
             Event::Settled(e) => self.verdict = Some(e.verdict),
             Event::RoundSettled(e) => {
-                let wei = |amounts: &[alloy::primitives::aliases::U96]| amounts.iter().map(|&of| U256::from(of)).collect();
+                let wei =
+                    |amounts: &[alloy::primitives::aliases::U96]| amounts.iter().map(|&of| U256::from(of)).collect();
                 if let Some(round) = self.rounds.iter_mut().find(|round| round.number == e.number) {
                     round.settled = Some(Settlement { earned: wei(&e.earned), lost: wei(&e.lost) });
                 }

@@ -10,9 +10,7 @@ use alloy::{
 };
 
 use super::{
-    Chain, ChainError, IGenerationOracle,
-    IGenerationOracle::Requested,
-    IVerifierStakes::EndpointAnnounced,
+    Chain, ChainError, IGenerationOracle, IGenerationOracle::Requested, IVerifierStakes::EndpointAnnounced,
     ids::IdPrefix,
 };
 use crate::spec::ImageSpec;

@@ -4,12 +4,7 @@ use std::{convert::Infallible, str::FromStr};
 
 use alloy::{primitives::B256, rpc::types::Filter, sol_types::SolEvent};
 
-use super::{
-    Chain, ChainError, IModelRegistry,
-    IModelRegistry::ModelRegistered,
-    ids::IdPrefix,
-    jobs::decode,
-};
+use super::{Chain, ChainError, IModelRegistry, IModelRegistry::ModelRegistered, ids::IdPrefix, jobs::decode};
 
 /// A model, as typed: its id, at least four digits of it after `0x`, or its name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -80,7 +80,9 @@ fn oracle_words(error: &OracleError) -> String {
         ),
         E::ShareOutOfRange(e) => format!(
             "a share of {} per seat is out of range: at least {}, which the work and its gas cost, and at most {}, so that fraud costs 20 shares",
-            wei(e.share), wei(e.least), wei(e.most)
+            wei(e.share),
+            wei(e.least),
+            wei(e.most)
         ),
         E::CommitWindowOutOfRange(e) => {
             format!("a commit window of {} s is out of range: {} to {} s", e.commitWindow, e.least, e.most)
@@ -91,7 +93,9 @@ fn oracle_words(error: &OracleError) -> String {
         ),
         E::BalanceTooSmall(e) => format!(
             "{} has {} at the oracle, what was sent included, and this costs {}: send more, or add to it with `oracle deposit`",
-            e.account, ether(e.balance), ether(e.needed)
+            e.account,
+            ether(e.balance),
+            ether(e.needed)
         ),
         E::FeeAboveLimit(e) => format!("the fee is {}, above the limit of {}", ether(e.fee), ether(e.limit)),
         E::DelegationOver(e) => format!("the delegated request was good until {} only", e.deadline),
@@ -135,7 +139,8 @@ fn registry_words(error: &RegistryError) -> String {
             e.lane, e.accept, e.reject
         ),
         E::BadBounds(_) => {
-            "the bounds are not allowed: sides 1 to 4096, both ends divisible by the step, and 1 to 1000 steps".to_owned()
+            "the bounds are not allowed: sides 1 to 4096, both ends divisible by the step, and 1 to 1000 steps"
+                .to_owned()
         }
         E::RoyaltyTooLarge(e) => {
             format!("a royalty of {} ten-thousandths is too large: at most {}", e.royalty, e.most)

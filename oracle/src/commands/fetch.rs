@@ -187,8 +187,7 @@ fn differing(copies: &[Copy], group: Option<&Group>) -> Vec<Dropped> {
 fn quorate(job: &Job, copies: &[Copy], group: Option<Group>) -> eyre::Result<Group> {
     let terms = &job.request.job.terms;
     let size = size_of(terms.committeeSize, deciding(job).map_or(1, |round| round.number));
-    let (quorum, agreeing) =
-        (quorum(size, terms.superMajority), group.as_ref().map_or(0, |group| group.members.len()));
+    let (quorum, agreeing) = (quorum(size, terms.superMajority), group.as_ref().map_or(0, |group| group.members.len()));
     group.filter(|_| agreeing >= quorum).ok_or_else(|| {
         eyre::eyre!(
             "{agreeing} of {} usable copies agree, and a quorum is {quorum}: no picture was written; anybody can make it again: `oracle fetch {} --spec-out SPEC.json`, then `prover-node generate --spec SPEC.json --noise-seed {}`",
@@ -211,9 +210,8 @@ fn votes(job: &Job) -> &[Vote] {
 /// The seats whose digests the winner accepts.
 fn supporters(job: &Job) -> Vec<u32> {
     let Some(winner) = job.winner() else { return Vec::new() };
-    let agrees = |vote: &&Vote| {
-        vote.reveal.is_some_and(|reveal| job.profile.zone(&winner, &reveal.digest) == Zone::Accepted)
-    };
+    let agrees =
+        |vote: &&Vote| vote.reveal.is_some_and(|reveal| job.profile.zone(&winner, &reveal.digest) == Zone::Accepted);
     votes(job).iter().filter(agrees).map(|vote| vote.member.seat).collect()
 }
 

@@ -114,7 +114,9 @@ fn phase(report: &JobReport) -> String {
         "commit" => format!("commit: {left} left"),
         "reveal" => format!("reveal: {left} left"),
         "appeal" => match report.appeal {
-            Some(appeal) => format!("appeal: for {left} anyone may have {} seats look again for {}", appeal.seats, appeal.fee),
+            Some(appeal) => {
+                format!("appeal: for {left} anyone may have {} seats look again for {}", appeal.seats, appeal.fee)
+            }
             None => format!("appeal: {left} left"),
         },
         "settle" => "settle: anyone may settle it with `oracle advance`".to_owned(),

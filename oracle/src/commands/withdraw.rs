@@ -61,7 +61,9 @@ pub(crate) async fn deposit(args: DepositArgs, context: &Context) -> eyre::Resul
     let balance = balance(&account).await?;
     let transaction = receipt.transaction_hash;
     let deposit = Deposit { account: account.address, amount: args.amount, balance, transaction };
-    context.terminal.result(&deposit, |deposit| format!("{} has {} at the oracle", deposit.account, deposit.balance))?;
+    context
+        .terminal
+        .result(&deposit, |deposit| format!("{} has {} at the oracle", deposit.account, deposit.balance))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> eyre::Result<()> {
 }
 
 /// An amount: exact for machines, in ETH for people.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Wei(pub(crate) U256);
 
 impl std::fmt::Display for Wei {

@@ -51,6 +51,9 @@ pub struct RunArgs {
     /// Blocks on top of another before it counts
     #[arg(long, env = "QUORATE_CONFIRMATIONS", value_name = "N", default_value_t = 2)]
     pub confirmations: u64,
+    /// Never pay for another round, even where this node was outvoted, is sure of its picture, and can expect to gain
+    #[arg(long, env = "QUORATE_NO_APPEAL")]
+    pub no_appeal: bool,
 }
 
 /// Runs a node whose pictures come from what `generator_of` makes of the model's pipeline.

@@ -1,4 +1,4 @@
-//! `prover-node status`: seats, stakes, open jobs and credits, from the chain and the journal. Changes nothing.
+//! `prover-node status`: seats, stakes, earnings, open jobs and balances, from the chain and the journal. Changes nothing.
 
 use std::path::PathBuf;
 
@@ -40,8 +40,8 @@ struct Report {
     account: Address,
     /// For gas, in wei.
     balance: Wei,
-    /// What `withdraw` would pay, in wei.
-    credit: Wei,
+    /// Bounties and rewards, and what pays for requests and appeals, in wei.
+    at_oracle: Wei,
     seats: Vec<SeatLine>,
     /// Of the node on this machine; none if it has not run here.
     open_jobs: Option<OpenJobs>,
@@ -56,8 +56,12 @@ struct SeatLine {
     operator: Address,
     /// In wei.
     stake: Wei,
-    /// The part that open jobs hold, in wei.
-    bonded: Wei,
+    /// What `withdraw` would pay its owner, in wei.
+    earned: Wei,
+    /// Open jobs that hold a bond of it.
+    jobs: u32,
+    /// Bonds that its stake covers.
+    bonds: u8,
     state: &'static str,
 }
 
@@ -67,7 +71,7 @@ pub async fn execute(args: StatusArgs, json: bool) -> eyre::Result<()> {
     let report = Report {
         account: args.account,
         balance: Wei(chain.provider.get_balance(args.account).await.map_err(ChainError::from)?),
-        credit: Wei(chain.oracle().creditOf(args.account).call().await.map_err(ChainError::from)?),
+        at_oracle: Wei(chain.oracle().balanceOf(args.account).call().await.map_err(ChainError::from)?),
         seats: seats(&chain, &args).await?,
         open_jobs: open_jobs(&chain, &args).await?,
     };
@@ -113,7 +117,9 @@ impl SeatLine {
             owner: seat.owner,
             operator: seat.operator,
             stake: Wei(U256::from(seat.stake)),
-            bonded: Wei(U256::from(seat.bonded)),
+            earned: Wei(U256::from(seat.earned)),
+            jobs: seat.places.count_ones(),
+            bonds: seat.bonds,
             state,
         }
     }
@@ -123,7 +129,7 @@ impl Report {
     fn print(&self) {
         println!("account   {}", self.account);
         println!("balance   {}", self.balance);
-        println!("credit    {}", self.credit);
+        println!("at oracle {}", self.at_oracle);
         match self.open_jobs {
             Some(OpenJobs { requested, drawn, sealed }) => {
                 println!(
@@ -139,13 +145,14 @@ impl Report {
         let mut table = Table::new();
         let line = LineStyle::none().fill('─').junction('─');
         table.load_style(TableStyle::new().header_separator(line));
-        table.set_header(["model", "seat", "stake", "bonded", "state", "operator"]);
+        table.set_header(["model", "seat", "stake", "earned", "open jobs", "state", "operator"]);
         for line in &self.seats {
             table.add_row([
                 printable(&line.model),
                 line.seat.to_string(),
                 line.stake.to_string(),
-                line.bonded.to_string(),
+                line.earned.to_string(),
+                format!("{} of {}", line.jobs, line.bonds),
                 line.state.to_owned(),
                 line.operator.to_string(),
             ]);

@@ -200,13 +200,13 @@ fn fit_together(text: &TextConfig, unet: &UnetConfig, vae: &VaeConfig) -> Result
 fn can_make_all(bounds: &ImageBounds, vae: &VaeConfig, ddim: &Ddim) -> Result<(), InferenceError> {
     let factor = vae.factor() as u32;
     let fits = |pixels: u32| pixels > 0 && pixels.is_multiple_of(factor);
-    if !fits(bounds.min_side) || !fits(bounds.side_step) {
+    if !fits(bounds.min_side.into()) || !fits(bounds.side_step.into()) {
         return Err(InferenceError::Bounds {
             key: "sideStep and minSide",
             supported: format!("multiples of {factor}"),
         });
     }
-    if let Some(steps) = (1..=bounds.max_steps).find(|steps| ddim.steps(*steps as usize).is_none()) {
+    if let Some(steps) = (1..=bounds.max_steps).find(|steps| ddim.steps(usize::from(*steps)).is_none()) {
         let supported = format!("fewer than {steps}: {SCHEDULER_CONFIG} has no {steps} timesteps");
         return Err(InferenceError::Bounds { key: "maxSteps", supported });
     }

@@ -1,11 +1,18 @@
 //! Rows of the journal as the types that they hold.
 
-use alloy::primitives::{Address, B256};
-use oracle::{commitment::Opening, digest::Digest};
+use alloy::{
+    primitives::{Address, B256},
+    sol_types::SolValue,
+};
+use oracle::{
+    chain::{IGenerationOracle::Job, Request},
+    commitment::Opening,
+    digest::Digest,
+};
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use super::Owner;
-use crate::job::{DrawKey, Requested, Seat, Vote};
+use crate::job::{DrawKey, RoundKey, Seat, Vote};
 
 impl FromRow<'_, SqliteRow> for Owner {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
@@ -18,17 +25,39 @@ impl FromRow<'_, SqliteRow> for Owner {
     }
 }
 
-impl FromRow<'_, SqliteRow> for DrawKey {
+impl FromRow<'_, SqliteRow> for RoundKey {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        Ok(Self { job: hash(row, "job")?, seed: hash(row, "seed")? })
+        Ok(Self { job: hash(row, "job")?, number: row.try_get("number")? })
     }
 }
 
-impl FromRow<'_, SqliteRow> for Requested {
+impl FromRow<'_, SqliteRow> for DrawKey {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        let spec = from_json(row.try_get("spec")?)?;
-        let block = row.try_get::<i64, _>("block")?.cast_unsigned();
-        Ok(Self { job: hash(row, "job")?, block, spec, fixed_seed: row.try_get("fixed_seed")? })
+        Ok(Self { job: hash(row, "job")?, number: row.try_get("number")?, seed: hash(row, "seed")? })
+    }
+}
+
+/// A request is another crate's.
+pub(super) struct RequestRow(pub(super) Request);
+
+impl FromRow<'_, SqliteRow> for RequestRow {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let (spec, block) = (from_json(row.try_get("spec")?)?, row.try_get::<i64, _>("block")?.cast_unsigned());
+        let job = Job::abi_decode(row.try_get("fixed")?).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok(Self(Request { id: hash(row, "job")?, job, spec, block }))
+    }
+}
+
+/// What a draw has besides its key and seats.
+pub(super) struct DrawRow {
+    pub(super) noise_seed: B256,
+    pub(super) deadline: u64,
+}
+
+impl FromRow<'_, SqliteRow> for DrawRow {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let deadline = row.try_get::<i64, _>("deadline")?.cast_unsigned();
+        Ok(Self { noise_seed: hash(row, "noise")?, deadline })
     }
 }
 
@@ -49,7 +78,7 @@ impl FromRow<'_, SqliteRow> for Vote {
 pub(super) type QueryAs<'q, T> = sqlx::query::QueryAs<'q, sqlx::Sqlite, T, sqlx::sqlite::SqliteArguments>;
 
 pub(super) fn bind<T>(query: QueryAs<'_, T>, key: DrawKey) -> QueryAs<'_, T> {
-    query.bind(key.job.to_vec()).bind(key.seed.to_vec())
+    query.bind(key.job.to_vec()).bind(key.number).bind(key.seed.to_vec())
 }
 
 pub(super) fn hash(row: &SqliteRow, column: &str) -> sqlx::Result<B256> {

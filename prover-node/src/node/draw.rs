@@ -1,38 +1,46 @@
-//! The draw of a job: anyone may send it, and whoever does draws the same committee. So its members take turns.
+//! The draw of a round: anyone may send it, and whoever does draws the same committee. Its members see it coming, make
+//! their picture, and draw with their first commitment; if none of them is in time, others draw without.
 
 use alloy::{
-    primitives::{B256, U256, keccak256},
-    providers::Provider,
+    primitives::{Address, B256, Bytes, U256, keccak256},
     sol_types::SolValue,
 };
-use oracle::chain::{
-    ChainError, HeaderError,
-    IGenerationOracle::{self, Phase},
-    seed_header,
+use oracle::{
+    chain::{
+        ChainError, IGenerationOracle,
+        IGenerationOracle::{Phase, Round},
+        seed_header,
+    },
+    due::Due,
+    round::{Member, size_of},
 };
 use tracing::{debug, info};
 
 use super::{Node, TURN};
-use crate::{ROUND, error::StepError, job::short, look::Look};
+use crate::{
+    error::StepError,
+    job::{DrawKey, RoundKey, Sealed, short},
+    journal::Ending,
+    look::Look,
+    wallet::Call,
+};
 
 impl Node {
-    /// Sees to it that the job is drawn, and returns once it is, or never will be, deep in the chain.
-    pub(crate) async fn see_drawn(&self, job: B256) -> Result<(), StepError> {
-        let mut turn = None;
+    /// Sees to it that the round is drawn, and returns once it is, or never will be, deep in the chain.
+    pub(crate) async fn see_drawn(&self, round: RoundKey) -> Result<(), StepError> {
+        let request = self.request(round.job).await?;
         loop {
             let now = self.now();
-            let look = self.look(job).await?;
-            if look.job.phase == Phase::Draw {
-                let turn = match turn {
-                    Some(turn) => turn,
-                    None => *turn.insert(now.block + TURN * self.place_in_committee(job, &look).await?),
-                };
-                if now.block >= turn {
-                    self.send_draw(job, &look).await?;
+            let look = self.look(request.clone()).await?;
+            if look.phase_of(round.number) == Phase::Draw && !self.draining.is_cancelled() {
+                let ours = self.foresee(&look, round).await?;
+                if now.time >= self.last_call(&look, round) {
+                    self.send_draw(&look, ours).await?;
                 }
             }
-            if !look.awaits_draw() && !self.look_deep(job).await?.awaits_draw() {
-                return Ok(self.journal.stop_awaiting(job).await?);
+            let awaits = look.awaits_draw(round.number);
+            if !awaits && !self.look_deep(request.clone()).await?.awaits_draw(round.number) {
+                return Ok(self.journal.stop_awaiting(round).await?);
             }
             if self.draining.is_cancelled() {
                 return Err(StepError::Stopping);
@@ -41,39 +49,133 @@ impl Node {
         }
     }
 
-    async fn send_draw(&self, job: B256, look: &Look) -> Result<(), StepError> {
-        let header = seed_header(&self.chain.provider, look.job.seedBlock).await?;
-        if self.send_first(&IGenerationOracle::drawCall { jobId: job, header }).await? {
-            info!(job = short(job), "sent the draw");
+    /// Draws with our first commitment, unless the round is drawn already. Our turn comes after those before us.
+    pub(super) async fn draw_and_commit(&self, sealed: &Sealed) -> Result<(), StepError> {
+        let Sealed { key, votes } = sealed;
+        let mut turn = None;
+        loop {
+            let now = self.now();
+            let look = self.look_at(*key).await?;
+            if look.is_of(*key) {
+                return Ok(());
+            }
+            let members = self.foretold_members(&look, *key).await?;
+            let operators = voters(&members);
+            let place = operators.iter().position(|operator| *operator == self.operator);
+            let vote = votes.iter().find(|vote| {
+                members.get(vote.seat.member as usize).is_some_and(|member| member.operator == self.operator)
+            });
+            let (Some(place), Some(vote)) = (place, vote) else { return Err(StepError::Over(Ending::Missed)) };
+
+            if now.block >= *turn.get_or_insert(now.block + TURN * place as u64) {
+                // Should somebody else be faster, this is the committee as he draws it, and our commitment still counts.
+                let rival = operators.into_iter().find(|operator| *operator != self.operator);
+                let drawn = Round {
+                    number: key.number,
+                    drawSeed: key.seed,
+                    drawer: rival.unwrap_or(self.operator),
+                    members: members.into_iter().map(B256::from).collect(),
+                };
+                let call = IGenerationOracle::drawAndCommitCall {
+                    proof: self.proof(&look, key.number).await?,
+                    job: look.request.job.clone(),
+                    round: drawn,
+                    member: U256::from(vote.seat.member),
+                    commitment: self.commitment(*key, vote),
+                };
+                if self.send_first(Call::new(self.chain.deployment.generation_oracle, &call)).await? {
+                    info!(job = short(key.job), round = key.number, seat = vote.seat.number, "drew and committed");
+                }
+            }
+            self.block_after(now).await;
+        }
+    }
+
+    /// Notes what the draw will be, if some of our seats will be in it; says whether they will. A block counts once
+    /// enough others are on top of it.
+    async fn foresee(&self, look: &Look, round: RoundKey) -> Result<bool, StepError> {
+        let Some(opened) = look.history.round(round.number) else { return Ok(false) };
+        if self.now().block < opened.randomness + self.confirmations {
+            return Ok(false);
+        }
+        let Some(seed) = self.foretold(look, round.number).await? else { return Ok(false) };
+        let key = DrawKey { job: round.job, number: round.number, seed };
+        if self.journal.drawn(key).await?.is_some() {
+            return Ok(true);
+        }
+        let members: Vec<_> = self.foretold_members(look, key).await?.into_iter().map(B256::from).collect();
+        let seats = self.seats_among(&members);
+        let Some(first) = self.first_seed(key).await? else { return Ok(false) };
+        let ours = !seats.is_empty();
+        if ours {
+            let terms = &look.request.job.terms;
+            let voting = u64::from(terms.commitWindow) + u64::from(self.chain.windows.reveal);
+            self.take_on(&look.request, key, first, seats, opened.draw_deadline + voting).await?;
+        }
+        Ok(ours)
+    }
+
+    /// The committee as the draw would make it now. Only the operators and places of its seats can still change.
+    async fn foretold_members(&self, look: &Look, key: DrawKey) -> Result<Vec<Member>, StepError> {
+        let job = &look.request.job;
+        let size = size_of(job.terms.committeeSize, key.number);
+        let stakes = self.chain.stakes();
+        let committee = stakes.committee(job.modelId, key.seed, job.poolSlots, job.requestedAt, size);
+        let members = committee.call().await.map_err(ChainError::from)?;
+        Ok(members.into_iter().map(Member::from).collect())
+    }
+
+    /// When somebody has to draw whether or not he votes: after half of the draw window, and not everybody at once.
+    fn last_call(&self, look: &Look, round: RoundKey) -> u64 {
+        let deadline = look.history.round(round.number).map_or(u64::MAX, |opened| opened.draw_deadline);
+        let window = u64::from(self.chain.windows.draw);
+        let scatter = keccak256((round.job, self.operator).abi_encode())[0] % 8;
+        deadline.saturating_sub(window / 2) + window * u64::from(scatter) / 64
+    }
+
+    /// Who has work to do draws in any case; who has not, for the bounty.
+    async fn send_draw(&self, look: &Look, ours: bool) -> Result<(), StepError> {
+        let Due::Draw { number, .. } = look.due else { return Ok(()) };
+        let job = &look.request.job;
+        let proof = self.proof(look, number).await?;
+        let call = IGenerationOracle::drawCall { job: job.clone(), proof };
+        let call = Call::new(self.chain.deployment.generation_oracle, &call);
+        if !ours && !self.pays(&call, look.due.bounty(job)).await? {
+            debug!(job = short(look.request.id), "the draw's bounty does not pay for its gas");
+            return Ok(());
+        }
+        if self.send_first(call).await? {
+            info!(job = short(look.request.id), round = number, "sent the draw");
         }
         Ok(())
     }
 
-    /// Which member we will be: 0 for the first. Those who will not be one come after all members, and not all at once.
-    async fn place_in_committee(&self, job: B256, look: &Look) -> Result<u64, StepError> {
-        let model = look.job.modelId;
-        let (slots, time, size) = (look.job.poolSlots, look.job.requestTime, look.job.terms.committeeSize);
-        let seed = draw_seed(self.randao(look.job.seedBlock).await?, job);
-        let stakes = self.chain.stakes();
-        let seats = stakes.committee(model, seed, slots, time, size).call().await.map_err(ChainError::from)?;
-        for (seat, place) in seats.iter().zip(0..) {
-            let seat = stakes.seatOf(model, *seat).call().await.map_err(ChainError::from)?;
-            if seat.operator == self.operator {
-                return Ok(place);
-            }
-        }
-        debug!(job = short(job), "we will not be on the committee");
-        let scatter = keccak256((job, self.operator).abi_encode())[0] % 8;
-        Ok(u64::from(size) + u64::from(scatter))
-    }
-
-    async fn randao(&self, seed_block: u64) -> Result<B256, StepError> {
-        let block = self.chain.provider.get_block_by_number(seed_block.into()).await.map_err(ChainError::from)?;
-        Ok(block.ok_or(HeaderError::NotMined { number: seed_block })?.header.mix_hash)
+    async fn proof(&self, look: &Look, number: u8) -> Result<Bytes, StepError> {
+        let randomness = look.history.round(number).map(|round| round.randomness).ok_or(StepError::OtherDraw)?;
+        Ok(seed_header(&self.chain.provider, randomness).await?)
     }
 }
 
-/// What the contract will draw with. A wrong guess costs a few blocks, no more: then another member comes first.
-fn draw_seed(randao: B256, job: B256) -> B256 {
-    keccak256((randao, job, U256::from(ROUND)).abi_encode_params())
+/// Those who will vote, each once, in the order of the draw.
+fn voters(members: &[Member]) -> Vec<Address> {
+    let mut operators = Vec::new();
+    for member in members {
+        if !member.is_excused() && !operators.contains(&member.operator) {
+            operators.push(member.operator);
+        }
+    }
+    operators
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_voter_has_one_turn_and_who_is_excused_has_none() {
+        let member = |operator: u8| Member { operator: Address::repeat_byte(operator), pool: 1, seat: 0, place: 0 };
+
+        let voters = voters(&[member(3), member(0), member(1), member(3)]);
+        assert_eq!(voters, [Address::repeat_byte(3), Address::repeat_byte(1)]);
+    }
 }

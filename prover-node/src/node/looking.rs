@@ -1,19 +1,17 @@
 //! Looking: what the chain says, now and as deep as it takes to count.
 
 use alloy::primitives::B256;
-use oracle::{
-    chain::{
-        ChainTime,
-        IGenerationOracle::{Outcome, Step},
-    },
-    digest::Digest,
+use oracle::chain::{
+    ChainTime,
+    IGenerationOracle::{Phase, Step},
+    Request, foretold_seed,
 };
-use tracing::info;
 
 use super::Node;
 use crate::{
     error::StepError,
-    job::{DrawKey, Vote, short},
+    job::{DrawKey, Vote},
+    journal::Ending,
     look::Look,
 };
 
@@ -28,22 +26,49 @@ impl Node {
         let _ = self.heads.clone().wait_for(|head| *head != seen).await;
     }
 
+    /// What was asked for, as we noted it.
+    pub(crate) async fn request(&self, job: B256) -> Result<Request, StepError> {
+        self.journal.request(job).await?.ok_or(StepError::Over(Ending::Reorganised))
+    }
+
     /// The job at the newest block.
-    pub(super) async fn look(&self, job: B256) -> Result<Look, StepError> {
-        Ok(Look::at(&self.chain, job, self.now().block).await?)
+    pub(super) async fn look(&self, request: Request) -> Result<Look, StepError> {
+        Ok(Look::at(&self.chain, request, self.now()).await?)
     }
 
     /// The job as deep in the chain as it takes to count.
-    pub(super) async fn look_deep(&self, job: B256) -> Result<Look, StepError> {
-        Ok(Look::at(&self.chain, job, self.now().block.saturating_sub(self.confirmations)).await?)
+    pub(super) async fn look_deep(&self, request: Request) -> Result<Look, StepError> {
+        let block = self.now().block.saturating_sub(self.confirmations);
+        let time = self.chain.time_of(block).await?;
+        Ok(Look::at(&self.chain, request, ChainTime { block, time }).await?)
     }
 
-    /// The job at the newest block, if it is still drawn as we know it.
+    /// The job at the newest block, if the round is still drawn as we know it, or still will be.
     pub(super) async fn look_at(&self, draw: DrawKey) -> Result<Look, StepError> {
-        let look = self.look(draw.job).await?;
-        match look.is_of(draw) {
+        self.look_of(self.request(draw.job).await?, draw).await
+    }
+
+    /// The same, of a job that may not be in the journal.
+    pub(super) async fn look_of(&self, request: Request, draw: DrawKey) -> Result<Look, StepError> {
+        let look = self.look(request).await?;
+        match look.is_of(draw) || self.foretold(&look, draw.number).await? == Some(draw.seed) {
             true => Ok(look),
             false => Err(StepError::OtherDraw),
+        }
+    }
+
+    /// What the round will be drawn with; none if it is drawn, or its seed is not known.
+    pub(super) async fn foretold(&self, look: &Look, number: u8) -> Result<Option<B256>, StepError> {
+        let round = look.history.round(number).filter(|_| look.phase_of(number) == Phase::Draw);
+        let Some(round) = round else { return Ok(None) };
+        Ok(Some(foretold_seed(&self.chain.provider, round.randomness, look.request.id, number).await?))
+    }
+
+    /// The seed of the first draw; none if there is none.
+    pub(super) async fn first_seed(&self, draw: DrawKey) -> Result<Option<B256>, StepError> {
+        match draw.number {
+            1 => Ok(Some(draw.seed)),
+            _ => Ok(self.look(self.request(draw.job).await?).await?.history.first_draw_seed()),
         }
     }
 
@@ -60,7 +85,7 @@ impl Node {
             let now = self.now();
             let look = self.look_at(key).await?;
             self.check_all(&look, key, votes, step)?;
-            let deep = self.look_deep(key.job).await?;
+            let deep = self.look_deep(look.request).await?;
             if self.check_all(&deep, key, votes, step).is_ok() && wanted(&deep) {
                 return Ok(());
             }
@@ -75,23 +100,12 @@ impl Node {
         }
     }
 
-    /// Whether exactly this vote is on chain, and as far as `step`.
+    /// Whether exactly this vote is on chain, in this draw, and as far as `step`.
     pub(super) fn stands(&self, look: &Look, key: DrawKey, vote: &Vote, step: Step) -> bool {
-        look.vote(vote.seat).is_some_and(|cast| match cast.step {
-            Step::Committed => step == Step::Committed && cast.value == self.commitment(key, vote),
-            Step::Revealed => cast.value == B256::from(vote.opening.digest),
-            _ => false,
+        let cast = look.vote(key.number, vote.seat).filter(|_| look.is_of(key));
+        cast.is_some_and(|cast| match cast.reveal {
+            Some(reveal) => reveal.digest == vote.opening.digest,
+            None => step == Step::Committed && cast.commitment == Some(self.commitment(key, vote)),
         })
-    }
-
-    pub(super) fn log_verdict(&self, look: &Look, key: DrawKey, votes: &[Vote]) {
-        let job = short(key.job);
-        match (look.job.outcome, votes.first()) {
-            (Outcome::Accepted, Some(vote)) => {
-                let zone = self.profile.zone(&Digest::from(look.job.digest), &vote.opening.digest);
-                info!(job, ?zone, "accepted");
-            }
-            _ => info!(job, "unresolved"),
-        }
     }
 }

@@ -2,7 +2,9 @@
 
 use alloy::{
     primitives::{B256, U256},
+    providers::Provider,
     sol_types::SolCall,
+    transports::RpcError,
 };
 use oracle::{
     chain::{ChainError, IGenerationOracle},
@@ -12,49 +14,45 @@ use tracing::{debug, info};
 
 use super::Node;
 use crate::{
-    ROUND,
     error::StepError,
     job::{DrawKey, Vote, short},
+    look::Look,
     wallet::{Call, SendError},
 };
 
 impl Node {
-    pub(super) async fn send_commit(&self, key: DrawKey, vote: &Vote) -> Result<(), StepError> {
+    pub(super) async fn send_commit(&self, look: &Look, key: DrawKey, vote: &Vote) -> Result<(), StepError> {
         let call = IGenerationOracle::commitCall {
             jobId: key.job,
+            round: look.round(key.number)?,
             member: U256::from(vote.seat.member),
-            drawSeed: key.seed,
             commitment: self.commitment(key, vote),
         };
         self.send(&call).await?;
-        info!(job = short(key.job), seat = vote.seat.number, "committed");
+        info!(job = short(key.job), round = key.number, seat = vote.seat.number, "committed");
         Ok(())
     }
 
-    pub(super) async fn send_reveal(&self, key: DrawKey, vote: &Vote) -> Result<(), StepError> {
+    pub(super) async fn send_reveal(&self, look: &Look, key: DrawKey, vote: &Vote) -> Result<(), StepError> {
         let call = IGenerationOracle::revealCall {
             jobId: key.job,
+            round: look.round(key.number)?,
             member: U256::from(vote.seat.member),
-            digest: vote.opening.digest.into(),
-            contentHash: vote.opening.content_hash,
-            salt: vote.opening.salt,
+            opening: vote.opening.into(),
         };
         self.send(&call).await?;
-        info!(job = short(key.job), seat = vote.seat.number, digest = %vote.opening.digest, "revealed");
+        info!(job = short(key.job), round = key.number, seat = vote.seat.number, digest = %vote.opening.digest, "revealed");
         Ok(())
     }
 
     /// Sends a call to the oracle and waits until it is mined and in sight.
     pub(super) async fn send(&self, call: &impl SolCall) -> Result<(), StepError> {
-        let receipt = self.wallet.send(Call::new(self.chain.deployment.generation_oracle, call)).await?;
-        let block = receipt.block_number.unwrap_or_default();
-        let _ = self.heads.clone().wait_for(|head| head.block >= block).await;
-        Ok(())
+        self.send_call(Call::new(self.chain.deployment.generation_oracle, call)).await
     }
 
     /// Sends what anyone may send, and says whether we were the first.
-    pub(super) async fn send_first(&self, call: &impl SolCall) -> Result<bool, StepError> {
-        match self.send(call).await {
+    pub(super) async fn send_first(&self, call: Call) -> Result<bool, StepError> {
+        match self.send_call(call).await {
             Ok(()) => Ok(true),
             Err(StepError::Send(
                 reason @ (SendError::Chain(ChainError::Reverted(_)) | SendError::RevertedOnChain(_)),
@@ -66,9 +64,30 @@ impl Node {
         }
     }
 
+    /// Whether sending the call costs less than `reward`, in wei, at the present price of gas.
+    pub(super) async fn pays(&self, call: &Call, reward: U256) -> Result<bool, StepError> {
+        let provider = &self.chain.provider;
+        let gas = match provider.estimate_gas(call.request(self.operator)).await {
+            Ok(gas) => gas,
+            // It is no longer due, or not for us.
+            Err(RpcError::ErrorResp(_)) => return Ok(false),
+            Err(error) => return Err(ChainError::from(error).into()),
+        };
+        let tip = provider.get_max_priority_fee_per_gas().await.map_err(ChainError::from)?;
+        let price = U256::from(self.chain.base_fee().await?) + U256::from(tip);
+        Ok(U256::from(gas) * price <= reward)
+    }
+
     pub(super) fn commitment(&self, key: DrawKey, vote: &Vote) -> B256 {
         let deployment = self.chain.deployment;
         let (chain, oracle) = (deployment.chain_id, deployment.generation_oracle);
-        commitment_of(chain, oracle, key.job, ROUND, vote.seat.number, &vote.opening)
+        commitment_of(chain, oracle, key.job, key.number, vote.seat.number, &vote.opening)
+    }
+
+    async fn send_call(&self, call: Call) -> Result<(), StepError> {
+        let receipt = self.wallet.send(call).await?;
+        let block = receipt.block_number.unwrap_or_default();
+        let _ = self.heads.clone().wait_for(|head| head.block >= block).await;
+        Ok(())
     }
 }

@@ -58,7 +58,8 @@ impl RoundHistory {
     /// When the verdict can no longer be appealed, if nothing more happens, in seconds since the epoch.
     #[must_use]
     pub fn appeal_deadline(&self, job: &Job, windows: &Windows) -> u64 {
-        let closes = self.drawn.as_ref().map_or(self.draw_deadline, |drawn| drawn.closes_at(self.reveal_deadline(windows)));
+        let closes =
+            self.drawn.as_ref().map_or(self.draw_deadline, |drawn| drawn.closes_at(self.reveal_deadline(windows)));
         closes + u64::from(job.appealWindow)
     }
 

@@ -28,19 +28,20 @@ fn opened(number: u8) -> Event {
 }
 
 fn drawn(number: u8) -> Event {
-    let member = |operator: u8| B256::from(Member { operator: Address::repeat_byte(operator), pool: 1, seat: 7, place: 0 });
+    let member =
+        |operator: u8| B256::from(Member { operator: Address::repeat_byte(operator), pool: 1, seat: 7, place: 0 });
     let round = Round { number, members: [1, 2, 3].map(member).to_vec(), ..Round::default() };
     Event::Drawn(IGenerationOracle::Drawn { jobId: B256::ZERO, round, commitDeadline: U40::from(COMMIT_BY) })
 }
 
 fn committed(member: u64) -> Event {
-    let (jobId, member, commitment) = (B256::ZERO, U256::from(member), B256::repeat_byte(9));
-    Event::Committed(IGenerationOracle::Committed { jobId, number: 1, member, commitment })
+    let (member, commitment) = (U256::from(member), B256::repeat_byte(9));
+    Event::Committed(IGenerationOracle::Committed { jobId: B256::ZERO, number: 1, member, commitment })
 }
 
 fn revealed(number: u8, member: u64, digest: u8) -> Event {
-    let (jobId, member, digest) = (B256::ZERO, U256::from(member), B256::repeat_byte(digest));
-    Event::Revealed(IGenerationOracle::Revealed { jobId, number, member, digest, contentHash: B256::ZERO })
+    let (member, digest, nothing) = (U256::from(member), B256::repeat_byte(digest), B256::ZERO);
+    Event::Revealed(IGenerationOracle::Revealed { jobId: nothing, number, member, digest, contentHash: nothing })
 }
 
 fn declined(member: u64) -> Event {
@@ -133,7 +134,7 @@ fn a_vote_is_judged_by_its_own_round_unless_a_later_one_says_otherwise() {
         [(1_040, opened(2)), (1_045, drawn(2))].into_iter().chain(votes)
     };
     assert_eq!(history(first.clone()).judge_of(1, &job()), Some(B256::repeat_byte(1).into()));
-    let unresolved = history(first.clone().into_iter().chain(second(2)));
+    let unresolved = history(first.into_iter().chain(second(2)));
     assert_eq!(unresolved.judge_of(1, &job()), None, "three of seven decide nothing, and that is the last word");
 }
 

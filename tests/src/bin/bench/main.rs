@@ -2,6 +2,7 @@
 
 mod gas;
 mod pictures;
+mod pool;
 mod variety;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -1,10 +1,6 @@
 //! What happened, read off the chain and put into the report.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use alloy::{
     primitives::{B256, U256},
@@ -12,16 +8,15 @@ use alloy::{
 };
 use eyre::{OptionExt as _, Result, bail, ensure};
 use oracle::{
-    chain::{
-        IGenerationOracle::{Outcome, Step},
-        IdPrefix,
-    },
+    chain::IGenerationOracle::{Outcome, Step},
     digest::Zone,
+    fees::fee_of,
+    job::noise_of,
     manifest::LocalModel,
 };
 use quorate_tests::{
     devnet::Devnet,
-    outcome::{Ballot, JobOutcome},
+    outcome::{Ballot, JobOutcome, by_seat},
     programs,
 };
 
@@ -110,42 +105,43 @@ async fn model(devnet: &Devnet, cast: &Cast) -> Result<ModelReport> {
         id: cast.model,
         name: LocalModel::open(&programs::bundled_model())?.manifest.name,
         manifest_hash: registered.manifestHash,
-        tolerance: (&registered.profile).into(),
+        tolerance: (&registered).into(),
         seat_stake: U256::from(registered.seatStake),
     })
 }
 
 async fn job(devnet: &Devnet, cast: &Cast, out: &Path, order: &Order) -> Result<JobReport> {
     let outcome = JobOutcome::read(&devnet.chain, order.id).await?;
-    let request = devnet.chain.find_job(&IdPrefix::from(order.id)).await?;
     let name_of = |seat: u32| {
         let player = cast.in_seat(seat).ok_or_eyre(format!("seat {seat} is nobody's"))?;
         Ok::<_, eyre::Report>(player.verifier.party.name.clone())
     };
-    let amounts = |of: &BTreeMap<u32, U256>| -> Result<Vec<Amount>> {
-        of.iter().map(|(seat, amount)| Ok(Amount { verifier: name_of(*seat)?, amount: *amount })).collect()
+    let amounts = |of: fn(&Ballot) -> U256| -> Result<Vec<Amount>> {
+        let sums = by_seat(&outcome.ballots, of);
+        sums.into_iter().map(|(seat, amount)| Ok(Amount { verifier: name_of(seat)?, amount })).collect()
     };
-    let (verdict, digest) = match outcome.job.outcome {
-        Outcome::Accepted => ("accepted", Some(outcome.job.digest)),
-        Outcome::Unresolved => ("unresolved", None),
-        Outcome::Expired => ("expired", None),
-        _ => ("open", None),
+    let verdict = match outcome.outcome() {
+        Outcome::Accepted => "accepted",
+        Outcome::Unresolved => "unresolved",
+        Outcome::Expired => "expired",
+        _ => "open",
     };
+    let job = &outcome.request.job;
     Ok(JobReport {
         id: order.id,
         prompt: order.prompt.clone(),
-        committee_size: request.terms.committeeSize,
-        fee: U256::from(request.terms.share) * U256::from(request.terms.committeeSize),
-        noise_seed: devnet.chain.oracle().noiseSeed(order.id).call().await?,
+        committee_size: job.terms.committeeSize,
+        fee: fee_of(job),
+        noise_seed: outcome.history.first_draw_seed().map(|seed| noise_of(job, seed)),
         verdict,
-        digest,
+        digest: outcome.winner().map(B256::from),
         votes: outcome.ballots.iter().map(|ballot| vote(cast, out, order, ballot)).collect::<Result<_>>()?,
-        paid: amounts(&outcome.paid)?,
-        slashed: amounts(&outcome.slashed)?,
-        refunded: outcome.refunded,
+        paid: amounts(|ballot| ballot.paid)?,
+        slashed: amounts(|ballot| ballot.slashed)?,
+        refunded: outcome.refunded(),
         gas: GasReport {
             total: outcome.gas.iter().map(|step| step.gas).sum(),
-            steps: outcome.gas.into_iter().map(|step| GasOfStep { step: step.step, gas: step.gas }).collect(),
+            steps: outcome.gas.iter().map(|step| GasOfStep { step: step.step.clone(), gas: step.gas }).collect(),
         },
         image: order.image.as_deref().map(|path| shown_path(out, path)),
     })
@@ -159,8 +155,8 @@ fn vote(cast: &Cast, out: &Path, order: &Order, ballot: &Ballot) -> Result<VoteR
         honest: player.honest,
         step: match ballot.step {
             Step::Drawn => "silent",
-            Step::Excused => "excused",
-            Step::Declined => "declined",
+            Step::Out if ballot.operator.is_zero() => "excused",
+            Step::Out => "declined",
             Step::Committed => "committed",
             Step::Revealed => "revealed",
             _ => "unknown",

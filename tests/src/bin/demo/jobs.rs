@@ -8,7 +8,10 @@ use std::{
 
 use alloy::primitives::B256;
 use eyre::{OptionExt as _, Result};
-use oracle::chain::IGenerationOracle::{Outcome, Phase, Step};
+use oracle::chain::{
+    IGenerationOracle::{Outcome, Phase, Step},
+    RoundHistory,
+};
 use quorate_tests::{devnet::Devnet, model, outcome::JobOutcome, programs};
 use serde::Deserialize;
 
@@ -38,7 +41,7 @@ impl Order {
             .oracle()?
             .args(["submit", prompt, "--model", &cast.model.to_string(), "--manifest"])
             .arg(programs::bundled_model())
-            .args(["--committee", &size.to_string(), "--fee", &format!("{:.3}", model::SHARE * f64::from(size))])
+            .args(["--committee", &size.to_string(), "--share", &model::SHARE.to_string()])
             .signed_by(&cast.requester)
             .json()
             .await?;
@@ -51,7 +54,7 @@ impl Order {
     /// some blocks deep in the chain, so that the last ones may come a little later than the verdict.
     pub(crate) async fn fetch(&mut self, devnet: &Devnet, folder: &Path) -> Result<()> {
         let outcome = JobOutcome::read(&devnet.chain, self.id).await?;
-        if outcome.job.outcome != Outcome::Accepted {
+        if outcome.outcome() != Outcome::Accepted {
             return Ok(());
         }
         let revealed = outcome.ballots.iter().filter(|ballot| ballot.revealed.is_some()).count();
@@ -86,7 +89,7 @@ struct Copy {
     file: PathBuf,
 }
 
-/// Waits until every job is closed, and says whenever one gets further.
+/// Waits until every job is settled, and says whenever one gets further.
 pub(crate) async fn await_verdicts(devnet: &Devnet, orders: &[Order]) -> Result<()> {
     let began = Instant::now();
     let mut told: Vec<String> = orders.iter().map(|_| String::new()).collect();
@@ -109,18 +112,19 @@ pub(crate) async fn await_verdicts(devnet: &Devnet, orders: &[Order]) -> Result<
 
 /// Where a job stands, in words, and whether it is over.
 async fn standing(devnet: &Devnet, id: B256) -> Result<(String, bool)> {
-    let oracle = devnet.chain.oracle();
-    let job = oracle.job(id).call().await?;
-    let votes = oracle.votes(id).call().await?;
-    let seats = job.terms.committeeSize;
+    let job = JobOutcome::read(&devnet.chain, id).await?;
+    let votes = job.history.latest().map(RoundHistory::votes).unwrap_or_default();
+    let seats = votes.len();
     let come = |steps: &[Step]| votes.iter().filter(|vote| steps.contains(&vote.step)).count();
     let stands = match job.phase {
-        Phase::Requested | Phase::Draw => "waits for its committee to be drawn".to_owned(),
+        Phase::Requested | Phase::Draw => "its committee is making the picture".to_owned(),
         Phase::Commit => format!("{} of {seats} have committed", come(&[Step::Committed])),
-        Phase::Reveal | Phase::Settle => format!("{} of {seats} have revealed", come(&[Step::Revealed])),
-        Phase::Closed if job.outcome == Outcome::Accepted => "accepted".to_owned(),
-        Phase::Closed => "closed without a verdict".to_owned(),
+        Phase::Reveal => format!("{} of {seats} have revealed", come(&[Step::Revealed])),
+        Phase::Appeal => "decided, and can be appealed".to_owned(),
+        Phase::Settle => "waits to be settled".to_owned(),
+        Phase::Settled if job.outcome() == Outcome::Accepted => "accepted".to_owned(),
+        Phase::Settled => "over without a verdict".to_owned(),
         _ => "has expired".to_owned(),
     };
-    Ok((stands, job.phase == Phase::Closed))
+    Ok((stands, job.is_closed()))
 }

@@ -11,13 +11,16 @@ use crate::report::Money;
 
 /// Reads what `address` has; `seat` is its seat in the pool of `model`.
 pub(crate) async fn money_of(chain: &Chain, address: Address, seat: Option<(B256, u32)>) -> Result<Money> {
-    let stake = match seat {
-        Some((model, seat)) => U256::from(chain.stakes().seatOf(model, seat).call().await?.stake),
-        None => U256::ZERO,
+    let (stake, earned) = match seat {
+        Some((model, seat)) => {
+            let seat = chain.stakes().seatOf(model, seat).call().await?;
+            (U256::from(seat.stake), U256::from(seat.earned))
+        }
+        None => (U256::ZERO, U256::ZERO),
     };
     Ok(Money {
         balance: chain.provider.get_balance(address).await?,
-        credit: chain.oracle().creditOf(address).call().await?,
+        credit: chain.oracle().balanceOf(address).call().await? + earned,
         stake,
     })
 }

@@ -68,7 +68,7 @@ pub(crate) struct Money {
     /// In its own hands; gas comes out of it.
     #[serde(with = "wei")]
     pub balance: U256,
-    /// To be withdrawn from the oracle.
+    /// At the oracle: what was paid too much and came back, bounties, and what the seat has earned.
     #[serde(with = "wei")]
     pub credit: U256,
     /// In its seat.
@@ -84,7 +84,8 @@ pub(crate) struct JobReport {
     pub committee_size: u8,
     #[serde(with = "wei")]
     pub fee: U256,
-    pub noise_seed: B256,
+    /// What generation started from; none if it was never drawn.
+    pub noise_seed: Option<B256>,
     /// `accepted`, `unresolved` or `expired`.
     pub verdict: &'static str,
     pub digest: Option<B256>,

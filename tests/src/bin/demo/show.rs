@@ -59,7 +59,7 @@ fn votes(report: &Report) -> Table {
 }
 
 fn money(report: &Report) -> Table {
-    let mut table = table(["", "balance before", "after", "credit", "stake before", "after", "change in all"]);
+    let mut table = table(["", "balance before", "after", "at the oracle", "stake before", "after", "change in all"]);
     let verifiers = report.verifiers.iter().map(|verifier| (verifier.name.as_str(), verifier.before, verifier.after));
     let requester = ("requester", report.requester.before, report.requester.after);
     for (name, before, after) in verifiers.chain([requester]) {
@@ -78,7 +78,8 @@ fn money(report: &Report) -> Table {
 }
 
 fn gas(report: &Report) -> Table {
-    let mut table = table(["job", "seats", "request", "draw", "each commit", "each reveal", "settle", "in all"]);
+    let mut table =
+        table(["job", "seats", "request", "draw and commit", "each commit", "each reveal", "settle", "in all"]);
     for (number, job) in (1..).zip(&report.jobs) {
         let of = |wanted: &str| {
             let all: Vec<_> = job.gas.steps.iter().filter(|step| step.step == wanted).map(|step| step.gas).collect();
@@ -87,7 +88,7 @@ fn gas(report: &Report) -> Table {
                 .checked_div(all.len() as u64)
                 .map_or_else(|| "-".to_owned(), |mean| mean.to_string())
         };
-        let steps = ["request", "draw", "commit", "reveal", "settle"].map(of);
+        let steps = ["request", "draw+commit", "commit", "reveal", "settle"].map(of);
         let [request, draw, commit, reveal, settle] = steps;
         let (number, seats) = (number.to_string(), job.committee_size.to_string());
         table.add_row([number, seats, request, draw, commit, reveal, settle, job.gas.total.to_string()]);

@@ -1,0 +1,162 @@
+//! Appeals: a node that was outvoted makes its picture once more, and if that says the same, pays for a larger committee
+//! to look again, where it can expect to gain by it.
+
+use alloy::primitives::U256;
+use oracle::{
+    chain::{ChainError, IGenerationOracle::appealCall},
+    digest::{Digest, ToleranceProfile, Zone},
+    fees::{escrow_of, reward},
+    round::MOST_ROUNDS,
+};
+use tracing::{info, warn};
+
+use super::Node;
+use crate::{
+    error::{StepError, Unable},
+    job::{DrawKey, Vote, short},
+    look::Look,
+    pace::check_time,
+    wallet::Call,
+};
+
+/// What an appeal costs, and what it brings if the next committee agrees with us. In wei.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Prospect {
+    /// Of the next round. What nobody earns of it comes back, and is not counted here.
+    pub(crate) fee: U256,
+    /// Bonds that we keep.
+    pub(crate) kept: U256,
+    /// Shares that we earn.
+    pub(crate) earned: U256,
+    /// Out of the slashes of the challenged round.
+    pub(crate) reward: U256,
+}
+
+impl Node {
+    /// Appeals if we were outvoted, are sure of our picture, and can expect to gain by it. Whether or not it does, there
+    /// is nothing more to consider until the next verdict.
+    pub(super) async fn consider_appeal(&self, look: &Look, key: DrawKey, votes: &[Vote]) -> Result<(), StepError> {
+        let job = short(key.job);
+        let Some(prospect) = Prospect::of(look, key.number, votes) else { return Ok(()) };
+        if !self.appeals || !prospect.is_good() {
+            info!(job, ?prospect, "outvoted, and not appealing");
+            return Ok(());
+        }
+        if !self.agrees_again(look, key, votes).await? {
+            warn!(job, "outvoted; our own picture could not be made again the same, and so it stays at that");
+            return Ok(());
+        }
+
+        let oracle = self.chain.oracle();
+        let balance = oracle.balanceOf(self.operator).call().await.map_err(ChainError::from)?;
+        let call = appealCall { job: look.request.job.clone() };
+        let call = Call::new(self.chain.deployment.generation_oracle, &call);
+        match self.send_first(Call { value: prospect.fee.saturating_sub(balance), ..call }).await {
+            Ok(true) => info!(job, fee = %prospect.fee, "outvoted, and appealed"),
+            Ok(false) => info!(job, "outvoted, and somebody else appealed"),
+            Err(StepError::Send(reason)) => warn!(job, %reason, "outvoted, and the appeal could not be sent"),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Makes the picture once more, if the appeal window leaves time for it.
+    async fn agrees_again(&self, look: &Look, key: DrawKey, votes: &[Vote]) -> Result<bool, StepError> {
+        let (Some(drawn), Some(vote)) = (self.journal.drawn(key).await?, votes.first()) else { return Ok(false) };
+        let latest = look.history.latest();
+        let until = latest.map_or(0, |round| round.appeal_deadline(&look.request.job, &self.chain.windows));
+        let pace = self.pace.lock().await;
+        if let Err(reason @ Unable::NoTime { .. }) = check_time(pace.estimate(&drawn.spec), self.now().time, until) {
+            warn!(job = short(key.job), %reason, "no time to make the picture again before the verdict is final");
+            return Ok(false);
+        }
+        let made = self.inference.generate(drawn.spec, drawn.noise_seed, |_| {}).await;
+        let Ok(picture) = made else { return Ok(false) };
+        let again = Digest::of_image(&picture);
+        Ok(ToleranceProfile::from(&look.request.job).zone(&vote.opening.digest, &again) == Zone::Accepted)
+    }
+}
+
+impl Prospect {
+    /// None if the verdict as it stands accepts our votes or decides nothing, or cannot be appealed.
+    pub(crate) fn of(look: &Look, number: u8, votes: &[Vote]) -> Option<Self> {
+        let job = &look.request.job;
+        let profile = ToleranceProfile::from(job);
+        let (ours, latest) = (votes.first()?.opening.digest, look.history.latest()?);
+        let judge = look.history.judge_of(number, job)?;
+        let seen = profile.zone(&judge, &ours);
+        if seen == Zone::Accepted || latest.number == MOST_ROUNDS {
+            return None;
+        }
+
+        let bond = if job.terms.fixedSeed { U256::ZERO } else { U256::from(job.bond) };
+        let count = U256::from(votes.len());
+        let rejected = latest.digests().iter().filter(|digest| profile.zone(&ours, digest) == Zone::Rejected).count();
+        let fee = escrow_of(job, latest.number + 1);
+        Some(Self {
+            fee,
+            kept: if seen == Zone::Rejected { bond * count } else { U256::ZERO },
+            earned: U256::from(job.terms.share) * count,
+            reward: reward(fee, bond * U256::from(rejected)),
+        })
+    }
+
+    /// Whoever is outvoted knows its own picture and nothing of the next committee: it is as likely to agree as not.
+    pub(crate) fn is_good(&self) -> bool {
+        self.kept + self.earned + self.reward > self.fee * U256::from(2)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use alloy::primitives::B256;
+    use oracle::{
+        chain::IGenerationOracle::{Phase, Step},
+        commitment::Opening,
+    };
+
+    use super::*;
+    use crate::{job::Seat, look::tests::look};
+
+    fn vote(operator: u8) -> Vote {
+        let opening = Opening { digest: Digest([operator; 32]), content_hash: B256::ZERO, salt: B256::ZERO };
+        Vote { seat: Seat { number: 7, member: 0 }, opening }
+    }
+
+    /// Two agree against us: with bits so far apart that they reject ours.
+    fn outvoted() -> Look {
+        let mut look = look(&[(0x0f, 7, Step::Revealed), (0xf0, 8, Step::Revealed), (0xf0, 9, Step::Revealed)]);
+        look.phase = Phase::Appeal;
+        look
+    }
+
+    #[test]
+    fn who_is_outvoted_may_keep_its_bond_and_share_the_slashes() {
+        let prospect = Prospect::of(&outvoted(), 1, &[vote(0x0f)]).unwrap();
+
+        assert_eq!(prospect.kept, U256::from(20_000));
+        assert_eq!(prospect.earned, U256::from(1_000));
+        assert_eq!(prospect.fee, U256::from(7_000));
+        assert_eq!(prospect.reward, U256::from(10_500), "half again, which 30 % of two bonds allow");
+        assert!(prospect.is_good());
+    }
+
+    #[test]
+    fn who_won_or_cannot_appeal_does_not() {
+        assert_eq!(Prospect::of(&outvoted(), 1, &[vote(0xf0)]), None);
+        let mut last = outvoted();
+        last.history.rounds[0].number = MOST_ROUNDS;
+        assert_eq!(Prospect::of(&last, MOST_ROUNDS, &[vote(0x0f)]), None);
+    }
+
+    #[test]
+    fn an_appeal_that_costs_more_than_it_brings_is_not_made() {
+        let mut look = outvoted();
+        look.request.job.terms.fixedSeed = true;
+
+        let prospect = Prospect::of(&look, 1, &[vote(0x0f)]).unwrap();
+        assert_eq!((prospect.kept, prospect.reward), (U256::ZERO, U256::ZERO), "nobody loses a bond");
+        assert!(!prospect.is_good());
+    }
+}
