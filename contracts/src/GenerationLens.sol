@@ -106,7 +106,7 @@ contract GenerationLens is IGenerationLens {
     }
 
     /// @inheritdoc IGenerationLens
-    function drawOf(IGenerationOracle.Job calldata job, bytes calldata proof, address drawer)
+    function drawOf(IGenerationOracle.Job calldata job, bytes calldata proof)
         external
         view
         returns (IGenerationOracle.Round memory round)
@@ -117,7 +117,7 @@ contract GenerationLens is IGenerationLens {
         require(waits, IGenerationOracle.WrongPhase(IGenerationOracle.Phase.Draw));
 
         bytes32 random = RANDOMNESS.randomness(uint64(uint136(state.hash)), proof);
-        (round.number, round.drawer) = (number, drawer);
+        round.number = number;
         round.drawSeed = Rounds.drawSeed(random, jobId, number);
         uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
         IVerifierStakes stakes = IVerifierStakes(address(ORACLE));

@@ -228,10 +228,11 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
         uint32 bits;
 
-        (round.number, round.drawer) = (number, msg.sender);
+        round.number = number;
         round.drawSeed = Rounds.drawSeed(random, jobId, number);
         (round.members, bits) = _seat(job.modelId, round.drawSeed, job.poolSlots, job.requestedAt, size);
         state.draw(round, bits, job.terms.commitWindow);
+        _books.credit(msg.sender, job.drawBounty(size));
 
         emit Drawn(jobId, round, state.clock);
     }
@@ -302,7 +303,10 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     function appeal(Job memory job) public payable {
         bytes32 jobId = idOf(job);
         uint8 number = _expect(jobId, job, Phase.Appeal) + 1;
-        uint256 fee = job.escrowOf(number, Rulings.sizeOf(job.terms.committeeSize, number));
+        uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
+        // A round that cannot be staffed would undo any verdict, and save whoever it slashes.
+        require(job.poolSeats >= size, PoolTooSmall(job.modelId, job.poolSeats, size));
+        uint256 fee = job.escrowOf(number, size);
 
         _charge(msg.sender, fee, type(uint256).max);
         _books.appeals[jobId][number] = Appeal({appellant: msg.sender, paid: uint96(fee)});
@@ -334,9 +338,8 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         require(open && _books.rounds[jobId][number + 1].stage == Stage.Settled, WrongPhase(Phase.Settle));
         if (state.stage == Stage.Drawn) _checkRound(jobId, state, round);
 
-        _close(jobId, number, state, verdict);
-
         Settlements.settleEarlier(_books, _poolOf(job.modelId), jobId, job, round, state, verdict);
+        _close(jobId, number, state, verdict);
     }
 
     /// @inheritdoc IGenerationOracle

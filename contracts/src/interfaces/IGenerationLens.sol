@@ -71,8 +71,8 @@ interface IGenerationLens {
         view
         returns (IGenerationOracle.Step[] memory);
 
-    /// @notice The draw that `drawer` would make now.
-    function drawOf(IGenerationOracle.Job calldata job, bytes calldata proof, address drawer)
+    /// @notice The draw that `draw` would make now.
+    function drawOf(IGenerationOracle.Job calldata job, bytes calldata proof)
         external
         view
         returns (IGenerationOracle.Round memory);

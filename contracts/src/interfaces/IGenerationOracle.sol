@@ -114,8 +114,6 @@ interface IGenerationOracle {
         uint8 number;
         /// `keccak256(abi.encode(randomness, job id, number))`.
         bytes32 drawSeed;
-        /// Who gets the bounty for the draw.
-        address drawer;
         /// In the order of the draw.
         Member[] members;
     }
@@ -216,7 +214,7 @@ interface IGenerationOracle {
     struct RoundState {
         /// Of the randomness while the round waits for its draw, its number; then the hash of the `Round`; once settled, the
         /// hash of the job's `Verdict`. Cut to 136 bits: to pass off another round or verdict somebody would have to try
-        /// 2^136 of them, or, by choosing a round's operator and drawer, 2^68 between the seed and the draw.
+        /// 2^136 of them, or, by choosing an operator of a round, 2^68 between the seed and the draw.
         bytes17 hash;
         /// Seconds since the epoch: the draw deadline; the commit deadline from the draw on; the time of the last opening
         /// once all are opened.
@@ -350,7 +348,7 @@ interface IGenerationOracle {
     function reveal(bytes32 jobId, Round calldata round, uint256 member, Opening calldata opening) external;
 
     /// @notice Opens the next round, with `2n + 1` seats (31 at most) after one of n, and pays for it: see `IGenerationLens.appealFee`. There are
-    /// four rounds at most. What is sent is added to the caller's balance, out of which it is paid. If the last verdict
+    /// four rounds at most, and none for which the pool at the request was too small. What is sent is added to the caller's balance, out of which it is paid. If the last verdict
     /// differs from the challenged one, the appellant gets its payment back, and half of it again, out of at most 30 % of
     /// the slashes of the challenged round.
     function appeal(Job calldata job) external payable;

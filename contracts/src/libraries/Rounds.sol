@@ -28,12 +28,12 @@ library Rounds {
     }
 
     function hashOf(IGenerationOracle.Round memory round) internal pure returns (bytes17) {
-        return bytes17(keccak256(abi.encode(round.number, round.drawSeed, round.drawer, round.members)));
+        return bytes17(keccak256(abi.encode(round.number, round.drawSeed, round.members)));
     }
 
     /// @dev The same, of calldata: cheaper than to copy it first.
     function hashOfDrawn(IGenerationOracle.Round calldata round) internal pure returns (bytes17) {
-        return bytes17(keccak256(abi.encode(round.number, round.drawSeed, round.drawer, round.members)));
+        return bytes17(keccak256(abi.encode(round.number, round.drawSeed, round.members)));
     }
 
     function hashOf(IGenerationOracle.Verdict memory verdict) internal pure returns (bytes17) {

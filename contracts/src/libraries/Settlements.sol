@@ -65,7 +65,7 @@ library Settlements {
             safeValue: Rulings.safeValue(job)
         });
 
-        pay(books, pool, jobId, job, round.drawer, ballot.members, bill, verdict.outcome, number);
+        pay(books, pool, jobId, job, ballot.members, bill, verdict.outcome, number, state.stage == IGenerationOracle.Stage.Drawn);
         burn(bill.totalLost);
     }
 
@@ -85,7 +85,7 @@ library Settlements {
         (bool changed, Rulings.Bill memory bill) =
             Rulings.review(Rulings.rulesOf(job, number), ballot, accepted, verdict.digest);
 
-        pay(books, pool, jobId, job, round.drawer, ballot.members, bill, verdict.outcome, number);
+        pay(books, pool, jobId, job, ballot.members, bill, verdict.outcome, number, state.stage == IGenerationOracle.Stage.Drawn);
         burn(changed ? bill.totalLost - reward(books, jobId, number + 1, bill.slashed) : bill.totalLost);
     }
 
@@ -117,11 +117,11 @@ library Settlements {
         Pool storage pool,
         bytes32 jobId,
         IGenerationOracle.Job memory job,
-        address drawer,
         IGenerationOracle.Member[] memory members,
         Rulings.Bill memory bill,
         IGenerationOracle.Outcome outcome,
-        uint8 number
+        uint8 number,
+        bool drawn
     ) private {
         for (uint256 i; i < members.length; ++i) {
             pool.release(job.modelId, members[i], job.bond, bill.earned[i], bill.lost[i], bill.evicted[i]);
@@ -131,11 +131,10 @@ library Settlements {
         uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
         bool royal = number == FIRST && outcome == IGenerationOracle.Outcome.Accepted;
         uint256 royalty = royal ? job.royaltyOn(bill.totalEarned) : 0;
-        uint256 drawBounty = members.length > 0 ? job.drawBounty(size) : 0;
+        uint256 drawBounty = drawn ? job.drawBounty(size) : 0; // paid at the draw
         uint256 settleBounty = job.settleBounty(size);
         uint256 rest = job.escrowOf(number, size) - bill.totalEarned - royalty - drawBounty - settleBounty;
         credit(books, job.modelOwner, royalty);
-        credit(books, drawer, drawBounty);
         credit(books, msg.sender, settleBounty);
         if (number == FIRST) return credit(books, job.requester, rest);
 

@@ -7,7 +7,7 @@ import {Actor, Handler} from "./Handler.t.sol";
 
 /// @notice What holds after any sequence of moves by anybody. Few but long runs: a job takes a dozen moves.
 /// forge-config: default.invariant.runs = 4
-/// forge-config: default.invariant.depth = 256
+/// forge-config: default.invariant.depth = 1000
 contract InvariantsTest is Test {
     uint256 internal constant OFTEN = 20;
 
@@ -46,7 +46,7 @@ contract InvariantsTest is Test {
     /// @dev The same moves reach all rounds, slashes and overturned verdicts.
     function test_handler_reachesTheFourthRound() public {
         bytes4[] memory all = moves();
-        for (uint256 i; i < 600; ++i) {
+        for (uint256 i; i < 1500; ++i) {
             uint256 random = uint256(keccak256(abi.encode(i)));
             bytes memory data = abi.encodePacked(all[random % all.length], abi.encode(random, random >> 128));
             (bool made,) = address(handler).call(data);
