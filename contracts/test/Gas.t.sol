@@ -48,7 +48,7 @@ contract GasTest is Protocol {
         }
         closeAppeals(jobId);
         IGenerationOracle.Job memory job = jobOf(jobId);
-        vm.prank(round.drawer);
+        vm.prank(round.members[0].operator());
         oracle.settle(job, round);
         all += vm.snapshotGasLastCall(name, "5 settle");
         vm.snapshotValue(name, "all", all);
@@ -58,12 +58,11 @@ contract GasTest is Protocol {
     function drawAndCommit(bytes32 jobId) internal returns (IGenerationOracle.Round memory round) {
         anvilSeed(jobId);
         IGenerationOracle.Job memory job = jobOf(jobId);
-        round = lens.drawOf(job, HeaderFixtures.ANVIL, address(0));
-        round.drawer = round.members[0].operator();
+        round = lens.drawOf(job, HeaderFixtures.ANVIL);
         IGenerationOracle.Opening memory opening = openingOf(jobId, 0, DIGEST);
         bytes32 hash = oracle.commitmentOf(jobId, 1, round.members[0].seat(), opening);
         vm.recordLogs();
-        vm.prank(round.drawer);
+        vm.prank(round.members[0].operator());
         oracle.drawAndCommit(job, HeaderFixtures.ANVIL, round, 0, hash);
         remember();
     }

@@ -148,7 +148,7 @@ pub async fn foretold(chain: &Chain, request: &Request, opened: &RoundHistory) -
     let stakes = chain.stakes();
     let committee = stakes.committee(job.modelId, seed, job.poolSlots, job.requestedAt, size);
     let members = committee.call().await.map_err(ChainError::from)?;
-    Ok(Round { number, drawSeed: seed, drawer: Address::ZERO, members })
+    Ok(Round { number, drawSeed: seed, members })
 }
 
 /// Draws the committee of a job whose seed is known.

@@ -26,7 +26,7 @@ contract DrawOfTest is Disputes {
         draw(jobId);
 
         expectWrongPhase(IGenerationOracle.Phase.Draw);
-        lens.drawOf(job, header, stranger);
+        lens.drawOf(job, header);
     }
 
     function test_drawOf_failsWithAForgedProof() public {
@@ -36,13 +36,13 @@ contract DrawOfTest is Disputes {
         uint64 id = lens.roundOf(job).randomnessId;
 
         vm.expectRevert(abi.encodeWithSelector(IRandomness.WrongProof.selector, id));
-        lens.drawOf(job, HeaderFixtures.encode(id, "chosen"), stranger);
+        lens.drawOf(job, HeaderFixtures.encode(id, "chosen"));
     }
 
     function foretells(bytes32 jobId, address drawer) internal {
         IGenerationOracle.Job memory job = jobOf(jobId);
         bytes memory header = seed(jobId);
-        bytes memory foretold = abi.encode(lens.drawOf(job, header, drawer));
+        bytes memory foretold = abi.encode(lens.drawOf(job, header));
 
         vm.recordLogs();
         vm.prank(drawer);

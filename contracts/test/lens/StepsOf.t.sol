@@ -38,7 +38,7 @@ contract StepsOfTest is Disputes {
     function test_stepsOf_failsIfTheRoundIsAnother() public {
         bytes32 jobId = judged(all(3, DIGEST));
         IGenerationOracle.Round memory round = roundOf(jobId);
-        round.drawer = stranger;
+        round.drawSeed = ~round.drawSeed;
 
         vm.expectRevert(abi.encodeWithSelector(IGenerationOracle.WrongRound.selector, jobId, 1));
         lens.stepsOf(jobId, round);

@@ -16,7 +16,6 @@ contract DrawTest is Protocol {
 
         IGenerationOracle.Round memory round = roundOf(jobId);
         assertEq(round.number, 1);
-        assertEq(round.drawer, address(this));
         assertEq(round.members.length, 3);
         IGenerationOracle.RoundState memory state = oracle.stateOf(jobId, 1);
         assertEq(uint8(state.stage), uint8(IGenerationOracle.Stage.Drawn));

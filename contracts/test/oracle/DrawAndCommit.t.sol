@@ -18,11 +18,11 @@ contract DrawAndCommitTest is Protocol {
         super.setUp();
         jobId = request(3);
         header = seed(jobId);
-        operator = foretold(address(0)).members[1].operator();
+        operator = foretold().members[1].operator();
     }
 
     function test_drawAndCommit_drawsAndCommits() public {
-        IGenerationOracle.Round memory round = foretold(operator);
+        IGenerationOracle.Round memory round = foretold();
 
         vm.expectEmit(address(oracle));
         emit IGenerationOracle.Drawn(jobId, round, uint40(vm.getBlockTimestamp() + COMMIT_WINDOW));
@@ -36,7 +36,7 @@ contract DrawAndCommitTest is Protocol {
     }
 
     function test_drawAndCommit_leavesWhatADrawAndACommitmentLeave() public {
-        IGenerationOracle.Round memory round = foretold(operator);
+        IGenerationOracle.Round memory round = foretold();
         IGenerationOracle.Job memory job = jobOf(jobId);
         uint256 before = vm.snapshotState();
         vm.startPrank(operator);
@@ -59,12 +59,11 @@ contract DrawAndCommitTest is Protocol {
         send(operator, roundOf(jobId), 1);
 
         assertEq(oracle.stateOf(jobId, 1).voted, 2);
-        assertEq(roundOf(jobId).drawer, address(this));
     }
 
     /// @dev Whatever its sender foretold: it is the draw's seed that the generation answered, and nobody loses a race for it.
     function test_drawAndCommit_commitsThoughSomebodyElseDrewFirst() public {
-        IGenerationOracle.Round memory round = foretold(operator);
+        IGenerationOracle.Round memory round = foretold();
         draw(jobId);
 
         send(operator, round, 1);
@@ -93,7 +92,7 @@ contract DrawAndCommitTest is Protocol {
     // ------------------------------------------------------------------------------------------------------- reorganised
 
     function test_drawAndCommit_failsIfItAnswersTheDrawOfAnotherFork() public {
-        IGenerationOracle.Round memory round = foretold(operator);
+        IGenerationOracle.Round memory round = foretold();
         bytes32 actual = round.drawSeed;
         round.drawSeed = "other fork";
 
@@ -113,7 +112,7 @@ contract DrawAndCommitTest is Protocol {
     // ---------------------------------------------------------------------------------------------------------- refusals
 
     function test_drawAndCommit_failsForAnybodyButTheOperator() public {
-        IGenerationOracle.Round memory round = foretold(stranger);
+        IGenerationOracle.Round memory round = foretold();
 
         vm.expectRevert(abi.encodeWithSelector(IGenerationOracle.NotOperator.selector, 1, stranger));
         send(stranger, round, 1);
@@ -122,7 +121,7 @@ contract DrawAndCommitTest is Protocol {
     }
 
     function test_drawAndCommit_failsIfEmpty() public {
-        IGenerationOracle.Round memory round = foretold(operator);
+        IGenerationOracle.Round memory round = foretold();
         IGenerationOracle.Job memory job = jobOf(jobId);
 
         vm.expectRevert(IGenerationOracle.EmptyCommitment.selector);
@@ -131,7 +130,7 @@ contract DrawAndCommitTest is Protocol {
     }
 
     function test_drawAndCommit_failsWithAForgedProof() public {
-        IGenerationOracle.Round memory round = foretold(operator);
+        IGenerationOracle.Round memory round = foretold();
         uint64 id = lens.roundOf(jobOf(jobId)).randomnessId;
         header = HeaderFixtures.encode(id, "chosen");
 
@@ -140,7 +139,7 @@ contract DrawAndCommitTest is Protocol {
     }
 
     function test_drawAndCommit_failsAfterTheDrawWindow() public {
-        IGenerationOracle.Round memory round = foretold(operator);
+        IGenerationOracle.Round memory round = foretold();
         vm.warp(jobOf(jobId).requestedAt + 60);
 
         expectWrongPhase(IGenerationOracle.Phase.Draw);
@@ -148,7 +147,7 @@ contract DrawAndCommitTest is Protocol {
     }
 
     function test_drawAndCommit_failsForAJobThatWasNeverPaid() public {
-        IGenerationOracle.Round memory round = foretold(operator);
+        IGenerationOracle.Round memory round = foretold();
         IGenerationOracle.Job memory job = jobOf(jobId);
         job.nonce += 1;
 
@@ -156,8 +155,8 @@ contract DrawAndCommitTest is Protocol {
         oracle.drawAndCommit(job, header, round, 1, "commitment");
     }
 
-    function foretold(address drawer) internal view returns (IGenerationOracle.Round memory) {
-        return lens.drawOf(jobOf(jobId), header, drawer);
+    function foretold() internal view returns (IGenerationOracle.Round memory) {
+        return lens.drawOf(jobOf(jobId), header);
     }
 
     function send(address by, IGenerationOracle.Round memory round, uint256 member) internal {

@@ -397,7 +397,7 @@ contract SettleTest is Disputes {
         IGenerationOracle.Job memory job = jobOf(jobId);
         IGenerationOracle.Round memory round = roundOf(jobId);
         part = bound(part, 0, 2);
-        if (part == 0) round.drawer = stranger;
+        if (part == 0) round.drawSeed = ~round.drawSeed;
         if (part == 1) round.members[0] = round.members[1];
         if (part == 2) round.members = new IGenerationOracle.Member[](0);
 

@@ -386,7 +386,7 @@ contract SettleEarlierTest is Disputes {
         IGenerationOracle.Verdict memory verdict = settleLast(jobId);
         IGenerationOracle.Job memory job = jobOf(jobId);
         IGenerationOracle.Round memory round = drawn(jobId, 1);
-        round.drawer = stranger;
+        round.drawSeed = ~round.drawSeed;
 
         vm.expectRevert(abi.encodeWithSelector(IGenerationOracle.WrongRound.selector, jobId, 1));
         oracle.settleEarlier(job, round, verdict);

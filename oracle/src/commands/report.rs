@@ -82,7 +82,6 @@ pub(crate) struct Round {
     pub(crate) randomness: u64,
     pub(crate) draw_deadline: u64,
     pub(crate) draw_seed: Option<B256>,
-    pub(crate) drawer: Option<Address>,
     pub(crate) commit_deadline: Option<u64>,
     /// The winner of this round on its own, as it stands.
     pub(crate) digest: Option<Digest>,
@@ -220,7 +219,6 @@ impl Job {
             randomness: round.randomness,
             draw_deadline: round.draw_deadline,
             draw_seed: drawn.map(|drawn| drawn.round.drawSeed),
-            drawer: drawn.map(|drawn| drawn.round.drawer),
             commit_deadline: drawn.map(|drawn| drawn.commit_deadline),
             digest: round.tally(job).winner(),
             settled: round.settled.is_some(),

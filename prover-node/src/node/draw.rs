@@ -68,12 +68,10 @@ impl Node {
             let (Some(place), Some(vote)) = (place, vote) else { return Err(StepError::Over(Ending::Missed)) };
 
             if now.block >= *turn.get_or_insert(now.block + TURN * place as u64) {
-                // Should somebody else be faster, this is the committee as he draws it, and our commitment still counts.
-                let rival = operators.into_iter().find(|operator| *operator != self.operator);
+                // Should somebody else be faster, the committee is the same, and our commitment still counts.
                 let drawn = Round {
                     number: key.number,
                     drawSeed: key.seed,
-                    drawer: rival.unwrap_or(self.operator),
                     members: members.into_iter().map(B256::from).collect(),
                 };
                 let call = IGenerationOracle::drawAndCommitCall {
