@@ -41,6 +41,7 @@ contract StuckFundsTest is Attack {
     }
 
     function test_stuckFunds_anAppealThatNobodyDrawsEndsTheJob() public {
+        fillPool();
         bytes32 jobId = requestAndDraw(3);
         IGenerationOracle.Round memory first = roundOf(jobId);
         IGenerationOracle.Job memory job = jobOf(jobId);
@@ -60,7 +61,7 @@ contract StuckFundsTest is Attack {
     /// @dev All that the oracle owes once no job is open.
     function held() internal view returns (uint256 sum) {
         sum = oracle.balanceOf(requester) + oracle.balanceOf(stranger) + oracle.balanceOf(address(this));
-        for (uint32 seat; seat < 5; ++seat) {
+        for (uint32 seat; seat < 25; ++seat) {
             sum += worth(seat);
         }
     }

@@ -186,13 +186,12 @@ contract Handler is Protocol {
     function drawJob(bytes32 jobId, uint256 random) internal {
         IGenerationOracle.Job memory job = jobOf(jobId);
         bytes memory header = seed(jobId);
-        IGenerationOracle.Round memory round = lens.drawOf(job, header, keeper);
+        IGenerationOracle.Round memory round = lens.drawOf(job, header);
         vm.recordLogs();
         if (random % 2 == 0 && round.members.length > 0 && round.members[0].operator() != address(0)) {
-            round.drawer = round.members[0].operator();
             IGenerationOracle.Opening memory opening = openingOf(jobId, 0, answerOf(jobId, round, 0));
             bytes32 hash = oracle.commitmentOf(jobId, round.number, round.members[0].seat(), opening);
-            vm.prank(round.drawer);
+            vm.prank(round.members[0].operator());
             oracle.drawAndCommit(job, header, round, 0, hash);
         } else {
             vm.prank(keeper);
@@ -264,10 +263,11 @@ contract Handler is Protocol {
 
     function appealJob(bytes32 jobId) internal {
         IGenerationOracle.Job memory job = jobOf(jobId);
+        uint8 number = lens.roundOf(job).latest + 1;
+        if (job.poolSeats < Rulings.sizeOf(job.terms.committeeSize, number)) return closePhase(jobId);
         uint256 fee = lens.appealFee(job);
         hoax(appellant, fee);
         oracle.appeal{value: fee}(job);
-        uint8 number = lens.roundOf(job).latest;
         ++rounds[number];
         foretell(jobId, number);
     }
@@ -505,7 +505,9 @@ contract Handler is Protocol {
         for (uint8 number = 1; number <= latest; ++number) {
             IGenerationOracle.Stage stage = oracle.stateOf(jobId, number).stage;
             if (stage >= IGenerationOracle.Stage.Settled) continue;
-            sum += job.escrowOf(number, Rulings.sizeOf(job.terms.committeeSize, number));
+            uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
+            sum += job.escrowOf(number, size);
+            if (stage == IGenerationOracle.Stage.Drawn) sum -= job.drawBounty(size);
         }
         if (oracle.stateOf(jobId, 1).stage != IGenerationOracle.Stage.Delivered) sum += job.deliverBounty();
     }
