@@ -65,7 +65,17 @@ library Settlements {
             safeValue: Rulings.safeValue(job)
         });
 
-        pay(books, pool, jobId, job, ballot.members, bill, verdict.outcome, number, state.stage == IGenerationOracle.Stage.Drawn);
+        pay(
+            books,
+            pool,
+            jobId,
+            job,
+            ballot.members,
+            bill,
+            verdict.outcome,
+            number,
+            state.stage == IGenerationOracle.Stage.Drawn
+        );
         burn(bill.totalLost);
     }
 
@@ -85,7 +95,17 @@ library Settlements {
         (bool changed, Rulings.Bill memory bill) =
             Rulings.review(Rulings.rulesOf(job, number), ballot, accepted, verdict.digest);
 
-        pay(books, pool, jobId, job, ballot.members, bill, verdict.outcome, number, state.stage == IGenerationOracle.Stage.Drawn);
+        pay(
+            books,
+            pool,
+            jobId,
+            job,
+            ballot.members,
+            bill,
+            verdict.outcome,
+            number,
+            state.stage == IGenerationOracle.Stage.Drawn
+        );
         burn(changed ? bill.totalLost - reward(books, jobId, number + 1, bill.slashed) : bill.totalLost);
     }
 
