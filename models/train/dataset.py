@@ -1,7 +1,7 @@
 """Training pictures and captions, made on the fly from permissively licensed icon sets.
 
-Every icon is rendered once to RGBA with resvg; a *scene* then places one icon at random (style, position, size, rotation,
-mirror image) over a random two-colour gradient. All that a caption leaves open is drawn at random, so that the trained
+Every icon is rendered once to RGBA with resvg; a *scene* then places one icon at random (style, position, size, mirror
+image) over a random two-colour gradient. All that a caption leaves open is drawn at random, so that the trained
 model shows something different for every seed.
 
     python dataset.py render  --icons node_modules --work WORK   # WORK/icons.npz
@@ -52,6 +52,8 @@ COLOUR_NAMES = list(COLOURS)
 
 ICON_PX = 96
 IMAGE_PX = 64
+BLOCK_PX = 8  # of the autoencoder
+ICON_SIZES, ICON_SIZE_SHARES = (40, 48, 56), (0.5, 0.3, 0.2)  # multiples of BLOCK_PX
 
 
 @dataclass(frozen=True)
@@ -187,19 +189,14 @@ class Scenes:
         )
         t = 0.5 + 0.5 * torch.sin(speed * (self.xx * angle.cos() + self.yy * angle.sin()) + phase)
         background = c1 * (1 - t) + c2 * t
-        # The icon: size, place, rotation, mirror image; drawn at twice the size and averaged down.
-        size = r.uniform(0.50, 0.85, n)
-        dx, dy = (r.uniform(-1.12, 1.12, n) * (1 - size) for _ in range(2))
-        rot = np.deg2rad(r.uniform(-8, 8, n))
+        # The icon: size, place, mirror image; drawn at twice the size and averaged down. Places are whole blocks of the
+        # autoencoder, so that an icon has the same latents everywhere: a small model then learns shapes, not their phases.
+        px = r.choice(ICON_SIZES, size=n, p=ICON_SIZE_SHARES)
+        size = px / IMAGE_PX
+        dx, dy = ((2 * BLOCK_PX * r.integers((IMAGE_PX - px) // BLOCK_PX + 1) + px) / IMAGE_PX - 1 for _ in range(2))
         flip = np.where(r.random(n) < 0.5, -1.0, 1.0)
-        cos, sin = np.cos(rot) / size, np.sin(rot) / size
-        theta = np.stack(
-            [
-                np.stack([flip * cos, flip * sin, -flip * (cos * dx + sin * dy)], 1),
-                np.stack([-sin, cos, sin * dx - cos * dy], 1),
-            ],
-            1,
-        )
+        zero = np.zeros(n)
+        theta = np.stack([np.stack([flip / size, zero, -flip * dx / size], 1), np.stack([zero, 1 / size, -dy / size], 1)], 1)
         grid = F.affine_grid(torch.from_numpy(theta).float(), (n, 4, 2 * IMAGE_PX, 2 * IMAGE_PX), align_corners=False)
         rgba = self.rgba[torch.from_numpy(icons)].float() / 255
         layer = F.avg_pool2d(F.grid_sample(rgba, grid, align_corners=False), 2)

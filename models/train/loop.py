@@ -49,17 +49,26 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self):
-        for group in self.param_groups:
-            for p in group["params"]:
-                buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
-                buffer.lerp_(p.grad, 1 - group["momentum"])
+        """Each process orthogonalises its share of the matrices; then they exchange the updates."""
+        group = self.param_groups[0]
+        params = group["params"]
+        rank, procs = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        updates = torch.zeros(sum(p.numel() for p in params), dtype=torch.bfloat16)
+        for i, (p, update) in enumerate(zip(params, updates.split([p.numel() for p in params]))):
+            buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
+            buffer.lerp_(p.grad, 1 - group["momentum"])
+            if i % procs == rank:
                 g = p.grad.lerp(buffer, group["momentum"])
                 g = g.permute(0, 2, 3, 1) if g.ndim == 4 else g
-                update = self.orthogonal(g.flatten(1))
-                scale = 0.2 * max(update.shape) ** 0.5
-                update = update.reshape(g.shape)
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(update.permute(0, 3, 1, 2) if g.ndim == 4 else update, alpha=-group["lr"] * scale)
+                update.copy_(self.orthogonal(g.flatten(1)).flatten())
+        if procs > 1:
+            dist.all_reduce(updates)
+        for p, update in zip(params, updates.split([p.numel() for p in params])):
+            shape = p.permute(0, 2, 3, 1).shape if p.ndim == 4 else p.shape
+            update = update.view(shape).float()
+            scale = 0.2 * max(shape[0], p[0].numel()) ** 0.5
+            p.mul_(1 - group["lr"] * group["weight_decay"])
+            p.add_(update.permute(0, 3, 1, 2) if p.ndim == 4 else update, alpha=-group["lr"] * scale)
 
 
 class Trainer:
