@@ -1,4 +1,5 @@
-//! Gas: whole jobs on a chain, every vote sent, every figure from a receipt.
+//! Gas: whole jobs on a chain, every vote sent, every figure from a receipt. Only the pools of the last figures are not
+//! enrolled: see [`crate::pool`].
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use oracle::{
     commitment::Opening,
     digest::Digest,
     due::Due,
-    fees::{fee_of, foreseen},
+    fees::{escrow_of, fee_of, foreseen},
     manifest::LocalModel,
     spec::{ImageSpec, Prompt, Solver},
 };
@@ -34,13 +35,20 @@ const SIZES: [u8; 5] = [3, 5, 7, 15, 31];
 /// Seats of the pools that a committee of three is drawn from.
 const POOLS: [u32; 2] = [10, 100_000];
 
-/// What a job costs, by the size of its committee; of each step the mean.
+/// Step by step, of a committee of three, on slots that earlier jobs have used.
+type Steps = BTreeMap<String, u64>;
+
+/// What a job costs, by the size of its committee: the second one of each, which writes to slots that the first has used, as
+/// on a busy deployment.
 #[derive(Serialize)]
 pub(crate) struct Gas {
     job: BTreeMap<u8, u64>,
+    /// The very first one of a deployment, with three seats: nobody in it has used a slot before.
+    first_job: u64,
     per_extra_verifier: u64,
-    steps: BTreeMap<u8, BTreeMap<String, u64>>,
-    /// By the size of the pool.
+    /// The mean of each kind; an appeal is the one to seven seats.
+    steps: Steps,
+    /// Of three seats, by the size of the pool.
     draw: BTreeMap<u32, u64>,
 }
 
@@ -53,7 +61,7 @@ struct Cast {
     seats: Vec<ByHand>,
 }
 
-/// Runs a job of each size, twice: the second writes to warm slots, as a busy deployment does, and is the one told.
+/// Runs jobs of each size, and all that can happen to one of three.
 pub(crate) async fn measure() -> Result<Gas> {
     let devnet = Devnet::start(Pace::Fast).await?;
     let model = model::register(&devnet, &devnet.party("author")?).await?;
@@ -61,20 +69,27 @@ pub(crate) async fn measure() -> Result<Gas> {
     let verifier = devnet.party("verifier")?;
     let mut cast = Cast { devnet, model, requester, verifier, seats: Vec::new() };
 
-    let (mut job, mut steps, mut draw) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut job, mut first, mut steps) = (BTreeMap::new(), BTreeMap::new(), Steps::new());
     for size in SIZES {
         cast.enrol(usize::from(size)).await?;
-        cast.play(size).await?;
+        first.insert(size, total(&cast.play(size).await?));
         let gas = cast.play(size).await?;
-        job.insert(size, gas.iter().map(|(_, gas)| gas).sum());
-        steps.insert(size, means(&gas));
+        eprintln!("committee of {size}: {} gas, the first time {}", total(&gas), first[&size]);
+        job.insert(size, total(&gas));
+        if size == SIZES[0] {
+            steps = means(&gas);
+        }
     }
+    steps.extend(cast.appeal(SIZES[0]).await?);
+    steps.extend(cast.withdraw().await?);
+
+    let mut draw = BTreeMap::new();
     for pool in POOLS {
         draw.insert(pool, cast.draw_from(pool).await?);
     }
     let (few, many) = (SIZES[0], SIZES[SIZES.len() - 1]);
     let per_extra_verifier = (job[&many] - job[&few]) / u64::from(many - few);
-    Ok(Gas { job, per_extra_verifier, steps, draw })
+    Ok(Gas { first_job: first[&few], job, per_extra_verifier, steps, draw })
 }
 
 impl Cast {
@@ -86,13 +101,47 @@ impl Cast {
     }
 
     async fn age(&self) -> Result<()> {
+        // A seat counts one to two seat ages after it enrolled.
         let age = self.devnet.chain.stakes().seatAge().call().await?;
-        self.devnet.pass(u64::from(age) + 1).await
+        self.devnet.pass(2 * u64::from(age) + 1).await
     }
 
     /// Of each transaction of a job from its request to its settlement.
     async fn play(&self, size: u8) -> Result<Vec<(String, u64)>> {
         let job = self.request(size).await?;
+        self.vote(job).await?;
+        self.close(job).await?;
+        let outcome = JobOutcome::read(&self.devnet.chain, job).await?;
+        ensure!(outcome.outcome() == Outcome::Accepted, "the job was not accepted");
+        let name = |step: &str| if step == "draw+commit" { "drawAndCommit".to_owned() } else { step.to_owned() };
+        Ok(outcome.gas.iter().map(|step| (name(&step.step), step.gas)).collect())
+    }
+
+    /// An appeal, and the settlement of the round that it challenged in vain.
+    async fn appeal(&self, size: u8) -> Result<Steps> {
+        let job = self.request(size).await?;
+        self.vote(job).await?;
+        let request = JobOutcome::read(&self.devnet.chain, job).await?.request;
+        let call = self.devnet.chain.oracle().appeal(request.job.clone()).value(escrow_of(&request.job, 2));
+        let appeal = self.requester.send(call).await?.gas_used;
+        self.vote(job).await?;
+        let settled = self.close(job).await?;
+        let (name, earlier) = settled.last().cloned().ok_or_eyre("nothing was settled")?;
+        ensure!(name == "settleEarlier", "the challenged round was not settled");
+        Ok(Steps::from([("appeal".to_owned(), appeal), (name, earlier)]))
+    }
+
+    /// What the requester has at the oracle, and what one seat has earned.
+    async fn withdraw(&self) -> Result<Steps> {
+        let chain = &self.devnet.chain;
+        let balance = self.requester.send(chain.oracle().withdraw(self.requester.address)).await?.gas_used;
+        let (owner, seat) = (&self.seats[0].account, self.seats[0].seat);
+        let earned = owner.send(chain.stakes().withdrawEarnings(self.model, vec![seat], owner.address)).await?.gas_used;
+        Ok(Steps::from([("withdraw".to_owned(), balance), ("withdrawEarnings".to_owned(), earned)]))
+    }
+
+    /// All of the latest committee agree; the first of them draws.
+    async fn vote(&self, job: B256) -> Result<()> {
         let committee = self.committee(job).await?;
         // One picture, as honest nodes make it; each its own salt.
         let opening =
@@ -106,24 +155,24 @@ impl Cast {
         for (number, seat) in committee.iter().enumerate() {
             seat.reveal(job, &opening(number)).await?;
         }
+        Ok(())
+    }
+
+    /// Lets the appeal window pass, and settles every round: what was sent, and its gas.
+    async fn close(&self, job: B256) -> Result<Vec<(String, u64)>> {
         let decided = JobOutcome::read(&self.devnet.chain, job).await?;
         let latest = decided.history.latest().ok_or_eyre("the job has no rounds")?;
         let appeal_deadline = latest.appeal_deadline(&decided.request.job, &self.devnet.chain.windows);
         self.devnet.pass_until(appeal_deadline).await?;
-        self.settle(job).await?;
 
-        let outcome = JobOutcome::read(&self.devnet.chain, job).await?;
-        ensure!(outcome.outcome() == Outcome::Accepted, "the job was not accepted");
-        let name = |step: &str| if step == "draw+commit" { "drawAndCommit".to_owned() } else { step.to_owned() };
-        Ok(outcome.gas.iter().map(|step| (name(&step.step), step.gas)).collect())
-    }
-
-    async fn settle(&self, job: B256) -> Result<()> {
-        let look = JobOutcome::read(&self.devnet.chain, job).await?;
-        ensure!(matches!(look.due, Due::Settle(_)), "the job is not ready to be settled: {}", look.due);
-        let data = look.due.calldata(&look.request.job, &look.history, &Default::default());
-        self.seats[0].account.send_raw(data.ok_or_eyre("settling is a call")?).await?;
-        Ok(())
+        let mut sent = Vec::new();
+        loop {
+            let look = JobOutcome::read(&self.devnet.chain, job).await?;
+            let (Due::Settle(_) | Due::SettleEarlier(_)) = look.due else { return Ok(sent) };
+            let data = look.due.calldata(&look.request.job, &look.history, &Default::default());
+            let receipt = self.seats[0].account.send_raw(data.ok_or_eyre("settling is a call")?).await?;
+            sent.extend(look.due.name().map(|name| (name.to_owned(), receipt.gas_used)));
+        }
     }
 
     /// Our seats as the draw will have them, in its order; the seed is known afterwards.
@@ -193,7 +242,11 @@ fn spec() -> Result<ImageSpec> {
     })
 }
 
-fn means(gas: &[(String, u64)]) -> BTreeMap<String, u64> {
+fn total(gas: &[(String, u64)]) -> u64 {
+    gas.iter().map(|(_, gas)| gas).sum()
+}
+
+fn means(gas: &[(String, u64)]) -> Steps {
     let mut all: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for (step, gas) in gas {
         all.entry(step.clone()).or_default().push(*gas);
@@ -201,18 +254,20 @@ fn means(gas: &[(String, u64)]) -> BTreeMap<String, u64> {
     all.into_iter().map(|(step, gas)| (step, gas.iter().sum::<u64>() / gas.len() as u64)).collect()
 }
 
-/// Figures for people, and a last line for programs.
 pub(crate) fn print(gas: &Gas) {
     for (size, total) in &gas.job {
-        println!("committee of {size}: {total} gas");
-        for (step, mean) in &gas.steps[size] {
-            println!("  {step:14} {mean}");
-        }
+        println!("a job with a committee of {size}: {total} gas");
     }
     println!("each verifier more: {} gas", gas.per_extra_verifier);
-    for (pool, draw) in &gas.draw {
-        println!("a draw of three from {pool} seats: {draw} gas");
+    println!("the first job of a deployment, with a committee of {}: {} gas", SIZES[0], gas.first_job);
+    println!("of a later one, step by step:");
+    for (step, mean) in &gas.steps {
+        println!("  {step:16} {mean}");
     }
-    let line = serde_json::to_string(gas).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"));
-    println!("{line}");
+    for (pool, draw) in &gas.draw {
+        println!("a draw of {} from {pool} seats: {draw} gas", SIZES[0]);
+    }
+    println!(
+        "(enrolling so many takes hours: the pool's size, and the seats that are drawn, were written into storage)"
+    );
 }

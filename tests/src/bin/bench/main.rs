@@ -1,4 +1,4 @@
-//! The benchmarks that `scripts/bench` runs. Figures for people, or one JSON object with `--json`.
+//! The benchmarks that `scripts/bench` runs. Figures for people, or one line of JSON with `--json`.
 
 mod gas;
 mod pictures;
@@ -16,7 +16,7 @@ use serde::Serialize;
 #[derive(Parser)]
 #[command(name = "bench")]
 struct Args {
-    /// Print one JSON object
+    /// Print one line of JSON
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -25,7 +25,7 @@ struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    /// Gas of each step of a job, by the size of its committee
+    /// Gas of a job by the size of its committee, of each of its steps, and of a draw by the size of the pool
     Gas,
     /// Seconds a picture takes, by numeric profile, with how far the profiles' digests are apart
     Inference,
@@ -52,7 +52,7 @@ async fn run(Args { json, what }: Args) -> Result<()> {
 
 fn tell<F: Serialize>(figures: &F, json: bool, print: fn(&F)) -> Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(figures)?);
+        println!("{}", serde_json::to_string(figures)?);
     } else {
         print(figures);
     }
