@@ -38,6 +38,9 @@ contract Deploy is Script {
     }
 
     error UnknownProfile(string name);
+    /// @dev RANDAO is a seed only where every block has a fresh mix that nobody knows beforehand. A rollup's is stale or
+    /// constant: there deploy the oracle with `DrandRandomness`.
+    error NoFreshRandao(uint256 chainId);
 
     function run() external returns (Deployment memory deployment) {
         uint256 from = block.number;
@@ -61,10 +64,17 @@ contract Deploy is Script {
 
     function profile() internal view returns (Profile memory) {
         bool local = block.chainid == 31_337 || block.chainid == 1337;
+        require(local || hasFreshRandao(), NoFreshRandao(block.chainid));
         string memory name = vm.envOr("QUORATE_PROFILE", local ? string("devnet") : string("mainnet"));
         if (same(name, "devnet")) return devnet();
         if (same(name, "mainnet")) return mainnet();
         revert UnknownProfile(name);
+    }
+
+    /// @dev Ethereum, Sepolia, Hoodi.
+    function hasFreshRandao() internal view returns (bool) {
+        uint256 id = block.chainid;
+        return id == 1 || id == 11_155_111 || id == 560_048;
     }
 
     /// @dev draw 60 <= 255 x 1; unbonding 3,600 >= 4 x (60 + 300 + 60 + 300) = 2,880.

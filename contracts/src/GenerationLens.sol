@@ -167,7 +167,9 @@ contract GenerationLens is IGenerationLens {
         returns (uint256 value, SafeValueReason reason)
     {
         value = Rulings.safeValue(job);
-        if (value == 0) reason = job.terms.fixedSeed ? SafeValueReason.FixedSeed : SafeValueReason.SmallPool;
+        if (job.terms.fixedSeed) reason = SafeValueReason.FixedSeed;
+        else if (Rulings.isSmall(job)) reason = SafeValueReason.SmallPool;
+        else if (Rulings.hasHoles(job)) reason = SafeValueReason.Holes;
     }
 
     // ------------------------------------------------------------------------------------------------------------ odds

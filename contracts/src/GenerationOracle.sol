@@ -13,6 +13,7 @@ import {Fees} from "./libraries/Fees.sol";
 import {Members} from "./libraries/Members.sol";
 import {Rounds} from "./libraries/Rounds.sol";
 import {Rulings} from "./libraries/Rulings.sol";
+import {Pool, Seats} from "./libraries/Seats.sol";
 import {Account, Appeal, Books, Settlements} from "./libraries/Settlements.sol";
 
 /// @dev Documented in IGenerationOracle.
@@ -22,6 +23,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     using Rounds for RoundState;
     using Rounds for Round;
     using Rounds for Verdict;
+    using Seats for Pool;
     using Settlements for Books;
 
     uint8 private constant LEAST_COMMITTEE = 3;
@@ -195,9 +197,10 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     function draw(Job memory job, bytes calldata proof) public {
         bytes32 jobId = idOf(job);
         (RoundState memory state, uint8 number) = _latest(jobId);
-        _draw(jobId, job, number, state, proof);
+        (, uint256 bounty) = _draw(jobId, job, number, state, proof);
 
         _books.rounds[jobId][number] = state;
+        _books.credit(msg.sender, bounty);
     }
 
     /// @inheritdoc IGenerationOracle
@@ -212,16 +215,18 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         (RoundState memory state, uint8 number) = _latest(jobId);
         if (state.stage != Stage.Opened) return commit(jobId, round, member, commitment);
 
-        Round memory drawn = _draw(jobId, job, number, state, proof);
+        (Round memory drawn, uint256 bounty) = _draw(jobId, job, number, state, proof);
         require(drawn.drawSeed == round.drawSeed, OtherDraw(round.drawSeed, drawn.drawSeed));
-        _commit(jobId, number, state, member, drawn.members[member], commitment);
+        Member seat = drawn.members[member];
+        _commit(jobId, number, state, member, seat, commitment);
 
         _books.rounds[jobId][number] = state;
+        _poolOf(job.modelId).credit(seat, bounty);
     }
 
     function _draw(bytes32 jobId, Job memory job, uint8 number, RoundState memory state, bytes calldata proof)
         private
-        returns (Round memory round)
+        returns (Round memory round, uint256 bounty)
     {
         require(state.stage == Stage.Opened && block.timestamp < state.clock, WrongPhase(Phase.Draw));
         bytes32 random = RANDOMNESS.randomness(uint64(uint136(state.hash)), proof);
@@ -232,7 +237,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         round.drawSeed = Rounds.drawSeed(random, jobId, number);
         (round.members, bits) = _seat(job.modelId, round.drawSeed, job.poolSlots, job.requestedAt, size);
         state.draw(round, bits, job.terms.commitWindow);
-        _books.credit(msg.sender, job.drawBounty(size));
+        bounty = job.drawBounty(size);
 
         emit Drawn(jobId, round, state.clock);
     }
@@ -350,7 +355,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         Verdict memory verdict;
         (verdict.outcome, verdict.round) = (Outcome.Expired, FIRST);
 
-        (state.stage, state.hash) = (Stage.Delivered, verdict.hashOf());
+        (state.stage, state.hash) = (Stage.Delivered, verdict.hashOf(jobId));
         _books.rounds[jobId][FIRST] = state;
 
         emit Settled(jobId, verdict);
@@ -358,7 +363,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     }
 
     function _close(bytes32 jobId, uint8 number, RoundState memory state, Verdict memory verdict) private {
-        (state.stage, state.hash) = (Stage.Settled, verdict.hashOf());
+        (state.stage, state.hash) = (Stage.Settled, verdict.hashOf(jobId));
         _books.rounds[jobId][number] = state;
     }
 
@@ -437,7 +442,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     /// @inheritdoc IGenerationOracle
     function isFinal(bytes32 jobId, Verdict calldata verdict) public view returns (bool) {
         (RoundState memory state,) = _latest(jobId);
-        return state.stage >= Stage.Settled && state.hash == verdict.hashOf();
+        return state.stage >= Stage.Settled && state.hash == verdict.hashOf(jobId);
     }
 
     /// @inheritdoc IGenerationOracle

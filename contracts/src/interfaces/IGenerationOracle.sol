@@ -251,7 +251,7 @@ interface IGenerationOracle {
     /// @notice The last round is settled and the verdict final; sent once for every job.
     event Settled(bytes32 indexed jobId, Verdict verdict);
     /// @notice What became of the seats of a round, by member, in the order of `Round.members`.
-    /// @param earned paid to each seat, in wei
+    /// @param earned paid to each seat for its vote, in wei
     /// @param lost burned from each seat's stake, in wei
     event RoundSettled(bytes32 indexed jobId, uint8 number, uint96[] earned, uint96[] lost);
     /// @notice An appellant was right and got `amount` out of the slashes of the round it challenged.
@@ -321,7 +321,7 @@ interface IGenerationOracle {
 
     // ------------------------------------------------------------------------------------------------------- the phases
 
-    /// @notice Draws the committee of the latest round. The result depends only on the seed and on the pool as it stood at
+    /// @notice Draws the committee of the latest round, for a bounty in the caller's balance. The result depends only on the seed and on the pool as it stood at
     /// the request: whoever sends this, whenever, draws the same seats.
     /// @param proof of the randomness that the round waits for
     function draw(Job calldata job, bytes calldata proof) external;
@@ -331,7 +331,7 @@ interface IGenerationOracle {
     /// @param member the seat's place in `round.members`
     function commit(bytes32 jobId, Round calldata round, uint256 member, bytes32 commitment) external;
 
-    /// @notice Draws, if nobody has yet, and commits.
+    /// @notice Draws, if nobody has yet, and commits. The draw's bounty is then the seat's, with its earnings.
     /// @param round as `IGenerationLens.drawOf` foretells it
     function drawAndCommit(
         Job calldata job,
@@ -353,7 +353,8 @@ interface IGenerationOracle {
     /// the slashes of the challenged round.
     function appeal(Job calldata job) external payable;
 
-    /// @notice Ends a job with the verdict of its latest round, and pays and slashes that round's seats.
+    /// @notice Ends a job with the verdict of its latest round, and pays and slashes that round's seats. The bounty is the
+    /// caller's: in its balance, or with the earnings of its seat if it is the operator of one in the round.
     /// @param round the latest one; with no members if it was never drawn
     function settle(Job calldata job, Round calldata round) external;
 

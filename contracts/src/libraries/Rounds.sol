@@ -36,8 +36,9 @@ library Rounds {
         return bytes17(keccak256(abi.encode(round.number, round.drawSeed, round.members)));
     }
 
-    function hashOf(IGenerationOracle.Verdict memory verdict) internal pure returns (bytes17) {
-        return bytes17(keccak256(abi.encode(verdict)));
+    /// @dev Binds the job, so that two verdicts that some job could have are worth nothing to another.
+    function hashOf(IGenerationOracle.Verdict memory verdict, bytes32 jobId) internal pure returns (bytes17) {
+        return bytes17(keccak256(abi.encode(jobId, verdict)));
     }
 
     // ---------------------------------------------------------------------------------------------------------- phases

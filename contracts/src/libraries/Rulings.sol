@@ -132,9 +132,19 @@ library Rulings {
 
     /// @notice See `IGenerationLens.safeValueOf`.
     function safeValue(IGenerationOracle.Job memory job) internal pure returns (uint256) {
-        bool staffed = job.poolSeats >= 3 * uint256(sizeOf(job.terms.committeeSize, 2));
-        if (job.terms.fixedSeed || !staffed) return 0;
+        if (job.terms.fixedSeed || isSmall(job) || hasHoles(job)) return 0;
         return Tally.quorum(job.terms.committeeSize, job.terms.superMajority) * job.bond * 7 / 10;
+    }
+
+    /// @notice Whether the pool at the request could not staff the second round three times over.
+    function isSmall(IGenerationOracle.Job memory job) internal pure returns (bool) {
+        return job.poolSeats < 3 * uint256(sizeOf(job.terms.committeeSize, 2));
+    }
+
+    /// @notice Whether so many of the pool's slots were empty, left or too young at the request that a draw, which looks at
+    /// a bounded number of slots, might come out short.
+    function hasHoles(IGenerationOracle.Job memory job) internal pure returns (bool) {
+        return job.poolSlots > 2 * uint256(job.poolSeats);
     }
 
     /// @notice Seats of a round's committee: `2n + 1` after n, at most 31.

@@ -182,6 +182,11 @@ library Seats {
         }
     }
 
+    /// @dev A bounty for an operator whose seat is written in the same transaction: a slot less than a balance of its own.
+    function credit(Pool storage pool, IGenerationOracle.Member member, uint256 amount) internal {
+        pool.seats[member.seat()].earned += uint96(amount);
+    }
+
     /// @dev Gives a seat its bond back, what it earned, and less of its stake if it lost some. A seat that cannot cover one
     /// bond any more leaves the pool. It cannot fail: a seat cannot be withdrawn while it has a bond, and it loses at most
     /// the bond that it held.
@@ -198,7 +203,7 @@ library Seats {
 
         IVerifierStakes.Seat storage seat = pool.seats[member.seat()];
         (seat.places, seat.earned) = (seat.places & ~uint8(1 << member.place()), seat.earned + earned);
-        if (lost == 0) return;
+        if (lost == 0 && !evict) return;
 
         uint96 stake = seat.stake - lost;
         (seat.stake, seat.bonds) = (stake, uint8(stake / bond));

@@ -143,19 +143,23 @@ library Settlements {
         uint8 number,
         bool drawn
     ) private {
+        uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
+        uint256 settleBounty = job.settleBounty(size);
+        uint256 unpaid = settleBounty;
         for (uint256 i; i < members.length; ++i) {
             pool.release(job.modelId, members[i], job.bond, bill.earned[i], bill.lost[i], bill.evicted[i]);
+            if (unpaid == 0 || members[i].operator() != msg.sender) continue;
+            pool.credit(members[i], unpaid);
+            unpaid = 0;
         }
         emit IGenerationOracle.RoundSettled(jobId, number, bill.earned, bill.lost);
 
-        uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
         bool royal = number == FIRST && outcome == IGenerationOracle.Outcome.Accepted;
         uint256 royalty = royal ? job.royaltyOn(bill.totalEarned) : 0;
         uint256 drawBounty = drawn ? job.drawBounty(size) : 0; // paid at the draw
-        uint256 settleBounty = job.settleBounty(size);
         uint256 rest = job.escrowOf(number, size) - bill.totalEarned - royalty - drawBounty - settleBounty;
         credit(books, job.modelOwner, royalty);
-        credit(books, msg.sender, settleBounty);
+        credit(books, msg.sender, unpaid);
         if (number == FIRST) return credit(books, job.requester, rest);
 
         Appeal storage challenge = books.appeals[jobId][number];
