@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::{Address, B256, aliases::U96};
+use alloy::primitives::{Address, B256, U256, aliases::U96};
 use eyre::{OptionExt as _, Result, ensure};
 use oracle::{
     chain::{
         Account,
         IGenerationOracle::{Outcome, Requested, Terms},
+        IVerifierStakes::Enrolled,
     },
     commitment::Opening,
     digest::Digest,
@@ -22,7 +23,6 @@ use quorate_tests::{
     devnet::{Devnet, Pace},
     model,
     outcome::JobOutcome,
-    party::Party,
     programs,
 };
 use serde::Serialize;
@@ -57,7 +57,8 @@ struct Cast {
     devnet: Devnet,
     model: B256,
     requester: Account,
-    verifier: Party,
+    /// One account, which counts its transactions.
+    verifier: Account,
     seats: Vec<ByHand>,
 }
 
@@ -66,7 +67,7 @@ pub(crate) async fn measure() -> Result<Gas> {
     let devnet = Devnet::start(Pace::Fast).await?;
     let model = model::register(&devnet, &devnet.party("author")?).await?;
     let requester = devnet.chain.account(devnet.party("requester")?.signer)?;
-    let verifier = devnet.party("verifier")?;
+    let verifier = devnet.chain.account(devnet.party("verifier")?.signer)?;
     let mut cast = Cast { devnet, model, requester, verifier, seats: Vec::new() };
 
     let (mut job, mut first, mut steps) = (BTreeMap::new(), BTreeMap::new(), Steps::new());
@@ -95,7 +96,13 @@ pub(crate) async fn measure() -> Result<Gas> {
 impl Cast {
     async fn enrol(&mut self, seats: usize) -> Result<()> {
         while self.seats.len() < seats {
-            self.seats.push(ByHand::enrol(&self.devnet, &self.verifier, self.model).await?);
+            let (chain, account) = (&self.devnet.chain, self.verifier.clone());
+            let stake = chain.models().seatStakeOf(self.model).call().await?;
+            let stakes = chain.stakes();
+            let call = stakes.enrol(self.model, account.address).value(U256::from(stake));
+            let enrolled =
+                account.send(call).await?.decoded_log::<Enrolled>().ok_or_eyre("enrolled without an event")?;
+            self.seats.push(ByHand { account, seat: enrolled.seat });
         }
         self.age().await
     }
@@ -122,7 +129,8 @@ impl Cast {
         let job = self.request(size).await?;
         self.vote(job).await?;
         let request = JobOutcome::read(&self.devnet.chain, job).await?.request;
-        let call = self.devnet.chain.oracle().appeal(request.job.clone()).value(escrow_of(&request.job, 2));
+        let oracle = self.devnet.chain.oracle();
+        let call = oracle.appeal(request.job.clone()).value(escrow_of(&request.job, 2));
         let appeal = self.requester.send(call).await?.gas_used;
         self.vote(job).await?;
         let settled = self.close(job).await?;
