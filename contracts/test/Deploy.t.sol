@@ -55,6 +55,16 @@ contract DeployTest is Test, Deploy {
         assertEq(abi.encode(profile()), abi.encode(mainnet()));
     }
 
+    function test_profile_isRefusedWhereRandaoIsStale() public {
+        vm.chainId(42_161); // Arbitrum One: its RANDAO is constant
+        vm.expectRevert(abi.encodeWithSelector(NoFreshRandao.selector, 42_161));
+        this.profileHere();
+    }
+
+    function profileHere() external view returns (Profile memory) {
+        return profile();
+    }
+
     function test_devnet_keepsEveryInequality() public pure {
         checkTimes(devnet());
     }
