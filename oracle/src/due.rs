@@ -89,7 +89,7 @@ impl Due {
         }
     }
 
-    /// What whoever sends it gets, in wei. A draw pays once its round is settled.
+    /// What whoever sends it gets, in wei.
     #[must_use]
     pub fn bounty(&self, job: &Job) -> U256 {
         match *self {

@@ -19,6 +19,7 @@ use crate::{
     commands::run::RunArgs,
     data_dir::{DataDir, default_path},
     inference::Settings,
+    owners::Owners,
     pool::{PoolSeat, seats_of},
 };
 
@@ -33,6 +34,8 @@ pub struct Config {
     pub genesis: B256,
     /// The operator's key.
     pub signer: PrivateKeySigner,
+    /// For whom it works.
+    pub owners: Owners,
     /// The model as it is registered.
     pub model: RegisteredModel,
     /// The model as it is on disk; its manifest is the registered one.
@@ -60,7 +63,8 @@ impl Config {
         let chain = connect(&args.chain).await?;
         let model = registered(&chain, &files, args.model.as_ref()).await?;
         let signer = args.key.load(chain.deployment.chain_id)?;
-        check_account(&chain, &model, signer.address()).await?;
+        let owners = Owners::new(signer.address(), args.owners);
+        check_account(&chain, &model, signer.address(), &owners).await?;
 
         let genesis = genesis(&chain).await?;
         let data_dir = data_dir(args.data_dir.as_deref(), &chain, genesis, signer.address())?;
@@ -71,6 +75,7 @@ impl Config {
             chain,
             genesis,
             signer,
+            owners,
             model,
             files,
             settings,
@@ -120,17 +125,18 @@ async fn registered(chain: &Chain, files: &LocalModel, wanted: Option<&ModelRef>
     }
 }
 
-async fn check_account(chain: &Chain, model: &RegisteredModel, operator: Address) -> eyre::Result<()> {
+async fn check_account(chain: &Chain, model: &RegisteredModel, operator: Address, owners: &Owners) -> eyre::Result<()> {
     let balance = chain.provider.get_balance(operator).await.map_err(ChainError::from)?;
     ensure!(!balance.is_zero(), "the operator {operator} has no money for gas: send it some ETH");
 
     let seats = seats_of(chain, model.id, operator).await?;
     let works = |seat: &&PoolSeat| seat.seat.operator == operator && seat.is_active();
-    let seats: Vec<_> = seats.iter().filter(works).map(|seat| seat.number).collect();
+    let served = |seat: &&PoolSeat| owners.serve(seat.number, seat.seat.owner);
+    let seats: Vec<_> = seats.iter().filter(works).filter(served).map(|seat| seat.number).collect();
     info!(%operator, model = %model.id, name = model.name, ?seats, "operator");
     if seats.is_empty() {
         warn!(
-            "no seat of this model has this operator: enrol with `prover-node register --operator {operator}`; waiting"
+            "no seat of this model is ours to serve: enrol with `prover-node register --operator {operator}`; waiting"
         );
     }
     Ok(())

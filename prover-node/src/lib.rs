@@ -14,6 +14,7 @@ pub mod journal;
 pub mod look;
 pub mod node;
 pub mod output;
+pub mod owners;
 pub mod pace;
 pub mod pool;
 pub mod salt;

@@ -19,7 +19,7 @@ use std::time::Instant;
 use alloy::primitives::{Address, B256, U256};
 use oracle::{
     chain::{
-        Chain, ChainTime,
+        Chain, ChainError, ChainTime,
         IGenerationOracle::{self, Phase, Step},
         IdPrefix, Request,
     },
@@ -36,7 +36,9 @@ use crate::{
     inference::{Inference, Progress},
     job::{Accepted, Committed, DrawKey, Drawn, Generated, Revealed, RoundKey, Sealed, Seat, short},
     journal::{Ending, Journal},
+    look::Look,
     output::OutputStore,
+    owners::Owners,
     pace::{Pace, Promises, check_time},
     salt::SaltKey,
     wallet::Wallet,
@@ -51,6 +53,8 @@ pub(crate) const TURN: u64 = 3;
 pub struct Node {
     pub(crate) chain: Chain,
     pub(crate) operator: Address,
+    /// For whom it works.
+    pub(crate) owners: Owners,
     pub(crate) model: B256,
     /// Whether to appeal where that is worth it.
     pub(crate) appeals: bool,
@@ -88,7 +92,7 @@ impl Node {
             OracleEvent::Drawn(event) => {
                 let Some(request) = self.journal.request(event.jobId).await? else { return Ok(()) };
                 let key = DrawKey { job: event.jobId, number: event.round.number, seed: event.round.drawSeed };
-                let seats = self.seats_among(&event.round.members);
+                let seats = self.seats_among(&event.round.members).await?;
                 // If the chain has just moved to another fork, the follower is about to go back, and tells again.
                 let Some(first) = self.first_seed(key).await? else { return Ok(()) };
                 let deadline = event.commitDeadline.to::<u64>() + u64::from(self.chain.windows.reveal);
@@ -124,11 +128,12 @@ impl Node {
         let Event::Oracle(event) = &happened.event else { return Ok(()) };
         let OracleEvent::Drawn(event) = event.as_ref() else { return Ok(()) };
         let draw = DrawKey { job: event.jobId, number: event.round.number, seed: event.round.drawSeed };
-        if self.seats_among(&event.round.members).is_empty() || self.journal.drawn(draw).await?.is_some() {
+        let named = event.round.members.iter().any(|&word| Member::from(word).operator == self.operator);
+        if !named || self.journal.drawn(draw).await?.is_some() {
             return Ok(());
         }
         let request = self.chain.find_job(&IdPrefix::from(draw.job)).await?;
-        match request.job.modelId == self.model {
+        match request.job.modelId == self.model && !self.seats_among(&event.round.members).await?.is_empty() {
             true => self.decline(&request, draw, reason).await,
             false => Ok(()),
         }
@@ -166,7 +171,7 @@ impl Node {
         let number = drawn.key.number;
         let seats = match look.phase_of(number) {
             Phase::Draw => drawn.seats.clone(),
-            Phase::Commit => look.undecided(number, self.operator),
+            Phase::Commit => self.undecided(&look, number).await?,
             _ => return Err(StepError::Over(Ending::Missed)),
         };
         if seats.is_empty() {
@@ -262,14 +267,14 @@ impl Node {
             let now = self.now();
             let look = self.look_of(request.clone(), draw).await?;
             let commits = look.is_of(draw) && look.phase_of(number) == Phase::Commit;
-            let undecided = if commits { look.undecided(number, self.operator) } else { Vec::new() };
+            let undecided = if commits { self.undecided(&look, number).await? } else { Vec::new() };
             for seat in undecided {
                 let (round, member) = (look.round(number)?, U256::from(seat.member));
                 self.send(&IGenerationOracle::declineCall { jobId: draw.job, round, member }).await?;
                 warn!(job = short(draw.job), seat = seat.number, %reason, "declined");
             }
             let deep = self.look_deep(request.clone()).await?;
-            let over = deep.phase_of(number) != Phase::Commit || deep.undecided(number, self.operator).is_empty();
+            let over = deep.phase_of(number) != Phase::Commit || self.undecided(&deep, number).await?.is_empty();
             if deep.is_of(draw) && over {
                 return Ok(());
             }
@@ -278,9 +283,27 @@ impl Node {
     }
 
     /// Ours among a committee.
-    fn seats_among(&self, members: &[B256]) -> Vec<Seat> {
+    async fn seats_among(&self, members: &[B256]) -> Result<Vec<Seat>, StepError> {
         let members = members.iter().map(|&word| Member::from(word)).zip(0..);
-        let ours = members.filter(|(member, _)| member.operator == self.operator);
-        ours.map(|(Member { seat, .. }, member)| Seat { number: seat, member }).collect()
+        let named = members.filter(|(member, _)| member.operator == self.operator);
+        self.ours(named.map(|(Member { seat, .. }, member)| Seat { number: seat, member }).collect()).await
+    }
+
+    /// Ours that have done nothing yet.
+    async fn undecided(&self, look: &Look, number: u8) -> Result<Vec<Seat>, StepError> {
+        self.ours(look.undecided(number, self.operator)).await
+    }
+
+    /// Of the seats that name our key, those that we serve.
+    async fn ours(&self, named: Vec<Seat>) -> Result<Vec<Seat>, StepError> {
+        let stakes = self.chain.stakes();
+        let mut ours = Vec::new();
+        for seat in named {
+            let enrolled = stakes.seatOf(self.model, seat.number).call().await.map_err(ChainError::from)?;
+            if self.owners.serve(seat.number, enrolled.owner) {
+                ours.push(seat);
+            }
+        }
+        Ok(ours)
     }
 }

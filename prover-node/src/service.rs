@@ -142,7 +142,7 @@ async fn turn_down(node: &Node, events: &[Happened], error: &StepError) -> Resul
 // ---------------------------------------------------------------------------------------------------------- the set-up
 
 async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Result<(Arc<Node>, DataDir), NodeError> {
-    let Config { chain, signer, data_dir, genesis, model, appeals, .. } = config;
+    let Config { chain, signer, owners, data_dir, genesis, model, appeals, .. } = config;
     let (chain_id, oracle) = (chain.deployment.chain_id, chain.deployment.generation_oracle);
     let operator = signer.address();
     let journal = Journal::open(data_dir.path(), Owner { chain_id, genesis, oracle, operator }).await?;
@@ -158,6 +158,7 @@ async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Resul
     let heads = watch_heads(chain.clone(), chain.now().await?);
     let node = Node {
         operator,
+        owners,
         model: model.id,
         appeals,
         confirmations: config.confirmations,

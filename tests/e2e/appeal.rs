@@ -1,6 +1,6 @@
 //! A committee that cheaters hold is overturned by a larger one: they lose their bonds, and whoever doubted them gains.
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::U256;
 use eyre::{OptionExt as _, Result};
 use oracle::{
     chain::IGenerationOracle::{Outcome, Phase, Step},
@@ -9,7 +9,10 @@ use oracle::{
     fees::{escrow_of, reward},
     round::Member,
 };
-use quorate_tests::by_hand::{ByHand, draw, foretold, latest, made_up};
+use quorate_tests::{
+    by_hand::{ByHand, draw, foretold, latest, made_up},
+    party::Party,
+};
 
 use crate::play::{Play, bond, share};
 
@@ -26,11 +29,8 @@ const POOL: usize = 7;
 async fn a_node_that_cheaters_outvoted_appeals_and_is_rewarded() -> Result<()> {
     let play = Play::begin_taking(SLOW).await?;
     let troupe = play.devnet.party("troupe")?;
-    let mut seats = Vec::new();
-    for _ in 0..POOL {
-        seats.push(ByHand::enrol(&play.devnet, &troupe, play.model).await?);
-    }
-    let honest = play.outsider("honest").await?;
+    let seats = take_seats(&play, &troupe).await?;
+    let honest = play.outsider("honest", &troupe).await?;
     let operator = honest.party.address();
 
     let job = play.submit("a fox").await?;
@@ -38,7 +38,7 @@ async fn a_node_that_cheaters_outvoted_appeals_and_is_rewarded() -> Result<()> {
     let request = play.look(job).await?.request;
     let first = foretold(&play.devnet.chain, &request, &latest(&play.devnet.chain, job).await?).await?;
     let first: Vec<u32> = first.members.iter().map(|&word| Member::from(word).seat).collect();
-    appoint(&play, &seats, first[0], operator).await?;
+    by(&seats, first[0])?.appoint(play.model, operator).await?;
     draw_if_nobody_did(&play, &seats[0], job).await?;
 
     let cheaters = [first[1], first[2]];
@@ -53,7 +53,7 @@ async fn a_node_that_cheaters_outvoted_appeals_and_is_rewarded() -> Result<()> {
     }
     let others: Vec<u32> = seats.iter().map(|seat| seat.seat).filter(|seat| !first.contains(seat)).collect();
     for &seat in &others[..3] {
-        appoint(&play, &seats, seat, operator).await?;
+        by(&seats, seat)?.appoint(play.model, operator).await?;
     }
     play.step(job, first[0], Step::Revealed).await?;
 
@@ -96,10 +96,7 @@ async fn a_node_that_cheaters_outvoted_appeals_and_is_rewarded() -> Result<()> {
 async fn anybody_can_appeal_and_sees_the_arithmetic_first() -> Result<()> {
     let play = Play::begin_taking(SLOW).await?;
     let troupe = play.devnet.party("troupe")?;
-    let mut seats = Vec::new();
-    for _ in 0..POOL {
-        seats.push(ByHand::enrol(&play.devnet, &troupe, play.model).await?);
-    }
+    let seats = take_seats(&play, &troupe).await?;
     let doubter = play.devnet.party("doubter")?;
 
     let job = play.submit("a bee").await?;
@@ -148,14 +145,17 @@ async fn vote(play: &Play, seats: &[ByHand], job: alloy::primitives::B256, diges
     Ok(())
 }
 
-fn by(seats: &[ByHand], seat: u32) -> Result<&ByHand> {
-    seats.iter().find(|held| held.seat == seat).ok_or_eyre(format!("seat {seat} is nobody's"))
+/// All seats there are.
+async fn take_seats(play: &Play, party: &Party) -> Result<Vec<ByHand>> {
+    let mut seats = vec![ByHand::enrol(&play.devnet, party, play.model).await?];
+    while seats.len() < POOL {
+        seats.push(seats[0].another(play.model).await?);
+    }
+    Ok(seats)
 }
 
-async fn appoint(play: &Play, seats: &[ByHand], seat: u32, operator: Address) -> Result<()> {
-    let call = play.devnet.chain.stakes();
-    by(seats, seat)?.account.send(call.setOperator(play.model, seat, operator)).await?;
-    Ok(())
+fn by(seats: &[ByHand], seat: u32) -> Result<&ByHand> {
+    seats.iter().find(|held| held.seat == seat).ok_or_eyre(format!("seat {seat} is nobody's"))
 }
 
 /// The node may do it, too, now that it is on the committee.

@@ -7,6 +7,7 @@
 
 mod appeal;
 mod bad_input;
+mod duty;
 mod faults;
 mod fraud;
 mod no_quorum;

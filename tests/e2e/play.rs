@@ -61,9 +61,10 @@ impl Play {
         Ok(nodes)
     }
 
-    /// A real node whose key operates no seat yet.
-    pub(crate) async fn outsider(&self, name: &str) -> Result<Verifier> {
-        let mut node = Verifier::unseated(&self.devnet, self.devnet.party(name)?)?;
+    /// A real node without a seat of its own, that works for `owner`.
+    pub(crate) async fn outsider(&self, name: &str, owner: &Party) -> Result<Verifier> {
+        let node = Verifier::unseated(&self.devnet, self.devnet.party(name)?)?;
+        let mut node = node.with(&["--owner", &owner.address().to_string()]);
         node.start()?;
         node.ready(&self.devnet).await?;
         Ok(node)
@@ -76,6 +77,11 @@ impl Play {
 
     /// Pays for a small picture by `oracle submit`, once every seat is old enough to be drawn.
     pub(crate) async fn submit(&self, prompt: &str) -> Result<B256> {
+        self.submit_with(prompt, &[]).await
+    }
+
+    /// The same, with more flags.
+    pub(crate) async fn submit_with(&self, prompt: &str, flags: &[&str]) -> Result<B256> {
         self.age().await?;
         let submitted = self
             .devnet
@@ -83,6 +89,7 @@ impl Play {
             .args(["submit", prompt, "--model", &self.model.to_string(), "--steps", "2", "--manifest"])
             .arg(programs::bundled_model())
             .args(["--committee", &SEATS.to_string(), "--share", &model::SHARE.to_string()])
+            .args(flags)
             .signed_by(&self.requester)
             .json()
             .await?;
@@ -92,7 +99,8 @@ impl Play {
     /// Makes every seat old enough to be drawn.
     pub(crate) async fn age(&self) -> Result<()> {
         let age = self.devnet.chain.stakes().seatAge().call().await?;
-        self.devnet.pass(u64::from(age) + 1).await
+        // The pool counts a seat as old two ages after it enrolled at the latest.
+        self.devnet.pass(2 * u64::from(age)).await
     }
 
     /// The job as it stands.

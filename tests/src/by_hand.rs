@@ -24,10 +24,18 @@ pub struct ByHand {
 impl ByHand {
     /// Takes a seat in the pool of `model`.
     pub async fn enrol(devnet: &Devnet, party: &Party, model: B256) -> Result<Self> {
-        let account = devnet.chain.account(party.signer.clone())?;
-        let stake = devnet.chain.models().modelOf(model).call().await?.seatStake;
-        let stakes = devnet.chain.stakes();
-        let call = stakes.enrol(model, party.address()).value(U256::from(stake));
+        Self::seated(devnet.chain.account(party.signer.clone())?, model).await
+    }
+
+    /// Takes another seat for the same party.
+    pub async fn another(&self, model: B256) -> Result<Self> {
+        Self::seated(self.account.clone(), model).await
+    }
+
+    async fn seated(account: Account, model: B256) -> Result<Self> {
+        let stake = account.chain.models().modelOf(model).call().await?.seatStake;
+        let stakes = account.chain.stakes();
+        let call = stakes.enrol(model, account.address).value(U256::from(stake));
         let receipt = account.send(call).await?;
         let enrolled = receipt.decoded_log::<IVerifierStakes::Enrolled>().ok_or_eyre("enrolled without an event")?;
         Ok(Self { account, seat: enrolled.seat })
@@ -76,6 +84,12 @@ impl ByHand {
         let round = latest(self.chain(), job).await?;
         let member = self.member(&round);
         self.account.send(self.chain().oracle().decline(job, round.calldata(), member)).await?;
+        Ok(())
+    }
+
+    /// Names another operator.
+    pub async fn appoint(&self, model: B256, operator: Address) -> Result<(), ByHandError> {
+        self.account.send(self.chain().stakes().setOperator(model, self.seat, operator)).await?;
         Ok(())
     }
 

@@ -133,12 +133,10 @@ impl Verifier {
 /// Waits until every seat in the pool of `model` is old enough for the next request to draw it.
 pub async fn come_of_age(devnet: &Devnet, model: B256) -> Result<()> {
     let stakes = devnet.chain.stakes();
-    let age = u64::from(stakes.seatAge().call().await?);
-    let seats = stakes.seats(model, 0, stakes.poolOf(model).call().await?.slots).call().await?;
-    let youngest = seats.iter().map(|seat| seat.enrolledAt.to::<u64>()).max().unwrap_or_default();
     devnet
         .until("the seats to be old enough", START, async || {
-            Ok((devnet.chain.now().await?.time >= youngest + age).then_some(()))
+            let pool = stakes.poolOf(model).call().await?;
+            Ok((pool.old == pool.active).then_some(()))
         })
         .await
 }

@@ -104,7 +104,7 @@ fn job(index: u64) -> Job {
         modelOwner: Address::from_word(draw("owner", index)),
         royalty: of("royalty", 2_001) as u16,
         requestedAt: U40::from(of("time", 1 << 40)),
-        poolSlots: of("slots", 1 << 32) as u32,
+        poolSlots: of("slots", 250) as u32,
         poolSeats: of("seats", 100) as u32,
         appealWindow: of("appeal", 1 << 32) as u32,
         gasPrice: of("gas price", 1_000_000_000_000),

@@ -75,7 +75,7 @@ fn oracle_words(error: &OracleError) -> String {
             format!("a super-majority of {} is not possible: it takes 5 seats or more", e.committeeSize)
         }
         E::PoolTooSmall(e) => format!(
-            "the pool of model {} has {} seats, too few for a committee of {}: take a smaller one, or wait for verifiers to enrol",
+            "the pool of model {} has {} seats that are surely old enough, too few for a committee of {}: take a smaller one, or wait",
             e.modelId, e.seats, e.committeeSize
         ),
         E::ShareOutOfRange(e) => format!(

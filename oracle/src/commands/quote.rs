@@ -25,7 +25,7 @@ use super::{
 #[command(after_help = "\
 The shares go to the seats that the verdict accepts, the royalty to the model's owner, the bounties to those who send \
 the transactions that everybody needs. What is not earned comes back. Every drawn seat has an eighth of its stake at \
-risk, whatever the fee. The safe value is what a fraud is sure to lose once it is overturned: let no more depend on it.")]
+risk, whatever the fee. The safe value is what a fraud loses once it is overturned: let no more depend on it.")]
 pub(crate) struct Args {
     /// Id, beginning of the id, or name
     #[arg(long)]
@@ -81,7 +81,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     let terms = args.terms.resolve(&offer, &chain.windows, false)?;
     let pool = chain.stakes().poolOf(model.id).call().await.map_err(ChainError::from)?;
     let mut job = foreseen(&model.model, &terms, base_fee);
-    job.poolSeats = pool.old;
+    (job.poolSlots, job.poolSeats) = (pool.slots, pool.old);
 
     let size = terms.committeeSize;
     let shares = U256::from(terms.share) * U256::from(size);

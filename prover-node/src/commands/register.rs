@@ -54,6 +54,9 @@ pub async fn execute(args: RegisterArgs, json: bool) -> eyre::Result<()> {
     println!("owner     {}", owner.address);
     println!("operator  {operator}");
     println!("seats     {}", list(&taken));
-    println!("Next: `prover-node run` with the operator's key.");
+    match operator == owner.address {
+        true => println!("Next: `prover-node run` with this key."),
+        false => println!("Next: `prover-node run --owner {}` with the operator's key.", owner.address),
+    }
     Ok(())
 }

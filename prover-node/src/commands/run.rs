@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use alloy::transports::http::reqwest::Url;
+use alloy::{primitives::Address, transports::http::reqwest::Url};
 use oracle::{
     chain::{ChainArgs, ModelRef},
     keys::KeyArgs,
@@ -39,6 +39,9 @@ pub struct RunArgs {
     /// Model to serve: id, beginning of it, or name [default: the one registered with the folder's manifest]
     #[arg(long, env = "QUORATE_MODEL", value_name = "MODEL")]
     pub model: Option<ModelRef>,
+    /// Serve the seats of this owner as well as the operator's own; may be given several times, or list several with commas
+    #[arg(long = "owner", env = "QUORATE_OWNER", value_name = "ADDRESS", value_delimiter = ',')]
+    pub owners: Vec<Address>,
     /// Directory for journal and outputs [default: ~/.local/share/quorate/prover-node/<chain id>-<genesis>-<operator>]
     #[arg(long, env = "QUORATE_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,

@@ -102,7 +102,7 @@ impl Node {
             return Ok(true);
         }
         let members: Vec<_> = self.foretold_members(look, key).await?.into_iter().map(B256::from).collect();
-        let seats = self.seats_among(&members);
+        let seats = self.seats_among(&members).await?;
         let Some(first) = self.first_seed(key).await? else { return Ok(false) };
         let ours = !seats.is_empty();
         if ours {

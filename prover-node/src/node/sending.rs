@@ -73,7 +73,7 @@ impl Node {
             Err(RpcError::ErrorResp(_)) => return Ok(false),
             Err(error) => return Err(ChainError::from(error).into()),
         };
-        let tip = provider.get_max_priority_fee_per_gas().await.map_err(ChainError::from)?;
+        let tip = provider.estimate_eip1559_fees().await.map_err(ChainError::from)?.max_priority_fee_per_gas;
         let price = U256::from(self.chain.base_fee().await?) + U256::from(tip);
         Ok(U256::from(gas) * price <= reward)
     }

@@ -55,7 +55,7 @@ fn random_seed() -> B256 {
     seed
 }
 
-/// Young seats count for the contract, but are not drawn: the job would end unresolved.
+/// The contract refuses a pool that is too small or too young; this says how long to wait.
 async fn check_pool(chain: &Chain, model: &RegisteredModel, committee: u8) -> eyre::Result<()> {
     let stakes = chain.stakes();
     let pool = stakes.poolOf(model.id).call().await.map_err(ChainError::from)?;
@@ -66,7 +66,9 @@ async fn check_pool(chain: &Chain, model: &RegisteredModel, committee: u8) -> ey
     let now = chain.now().await?.time;
     let seats = all_seats(chain, model.id).await?;
     let in_pool = seats.iter().filter(|(_, seat)| seat.leftAt.is_zero());
-    let mut drawable_from: Vec<_> = in_pool.map(|(_, seat)| seat.enrolledAt.to::<u64>() + seat_age).collect();
+    // The pool counts in periods of one seat age: it is sure of a seat when the second one after its enrolment begins.
+    let sure_from = |enrolled: u64| (enrolled / seat_age + 2) * seat_age;
+    let mut drawable_from: Vec<_> = in_pool.map(|(_, seat)| sure_from(seat.enrolledAt.to())).collect();
     drawable_from.sort_unstable();
 
     let name = printable(&model.name);

@@ -1,0 +1,51 @@
+//! Owners: for whom a node works. Anyone can enrol a seat that names this key, and would have it make pictures and pay
+//! gas for what only the seat's owner earns.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
+use alloy::primitives::Address;
+use tracing::warn;
+
+/// Whose seats this node serves: the operator's own, and those of the owners that it was given.
+#[derive(Debug)]
+pub struct Owners {
+    served: HashSet<Address>,
+    refused: Mutex<HashSet<(u32, Address)>>,
+}
+
+impl Owners {
+    /// Without any others, the operator works for itself.
+    #[must_use]
+    pub fn new(operator: Address, others: impl IntoIterator<Item = Address>) -> Self {
+        let served = others.into_iter().chain([operator]).collect();
+        Self { served, refused: Mutex::default() }
+    }
+
+    /// Whether this node serves the seat, which names its key. If not, it says so, once for each seat.
+    pub fn serve(&self, seat: u32, owner: Address) -> bool {
+        let served = self.served.contains(&owner);
+        if !served && self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert((seat, owner)) {
+            warn!("seat {seat} names this key but belongs to {owner}; pass --owner {owner} to serve it");
+        }
+        served
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seat_is_served_for_the_operator_itself_and_for_named_owners_only() {
+        let [operator, owner, stranger] = [1, 2, 3].map(Address::repeat_byte);
+        let owners = Owners::new(operator, [owner]);
+
+        assert!(owners.serve(7, operator));
+        assert!(owners.serve(8, owner));
+        assert!(!owners.serve(9, stranger));
+        assert!(!Owners::new(operator, []).serve(8, owner));
+    }
+}
