@@ -45,7 +45,7 @@ abstract contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
 
     /// @inheritdoc IVerifierStakes
     function leavePool(bytes32 modelId, uint32 seat) external {
-        _pools[modelId].leave(modelId, seat, SEAT_AGE);
+        _pools[modelId].leavePool(modelId, seat, SEAT_AGE);
     }
 
     /// @inheritdoc IVerifierStakes

@@ -74,7 +74,7 @@ interface IVerifierStakes {
     function withdrawStake(bytes32 modelId, uint32 seat, address payable to) external returns (uint256 amount);
 
     /// @notice Pays what the seats have earned. Sent by the owner of all of them.
-    function withdrawEarnings(bytes32 modelId, uint32[] calldata seats, address payable to)
+    function withdrawEarnings(bytes32 modelId, uint32[] calldata numbers, address payable to)
         external
         returns (uint256 amount);
 

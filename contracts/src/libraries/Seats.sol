@@ -66,7 +66,7 @@ library Seats {
         emit IVerifierStakes.OperatorChanged(modelId, number, operator);
     }
 
-    function leave(Pool storage pool, bytes32 modelId, uint32 number, uint32 seatAge) external {
+    function leavePool(Pool storage pool, bytes32 modelId, uint32 number, uint32 seatAge) external {
         IVerifierStakes.Seat storage seat = owned(pool, modelId, number);
         require(seat.leftAt == 0, IVerifierStakes.AlreadyLeft(modelId, number));
 

@@ -10,14 +10,11 @@ contract TallySymbolicTest is Test {
     uint256 internal constant QUORUM = 2;
 
     /// @dev Three digests of eight bits: enough for every way in which three of them can accept each other. Two bits are
-    /// accepted.
+    /// accepted. Neighbours change places, which makes every order.
     function check_tally_ofThreeDoesNotDependOnTheOrder(uint8 a, uint8 b, uint8 c) public pure {
         (uint256 support, bytes32 winner) = tally(a, b, c);
         same(support, winner, a, c, b);
         same(support, winner, b, a, c);
-        same(support, winner, b, c, a);
-        same(support, winner, c, a, b);
-        same(support, winner, c, b, a);
     }
 
     function testFuzz_tally_ofThreeDoesNotDependOnTheOrder(uint8 a, uint8 b, uint8 c) public pure {
