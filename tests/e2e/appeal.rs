@@ -3,7 +3,7 @@
 use alloy::primitives::U256;
 use eyre::{OptionExt as _, Result};
 use oracle::{
-    chain::IGenerationOracle::{Outcome, Phase, Step},
+    chain::IGenerationOracle::{Outcome, Phase},
     commitment::Opening,
     digest::Zone,
     fees::{escrow_of, reward},
@@ -47,15 +47,14 @@ async fn a_node_that_cheaters_outvoted_appeals_and_is_rewarded() -> Result<()> {
     for (number, seat) in (0..).zip(cheaters) {
         by(&seats, seat)?.commit(job, &lie(number)).await?;
     }
-    play.phase(job, Phase::Reveal).await?;
-    for (number, seat) in (0..).zip(cheaters) {
-        by(&seats, seat)?.reveal(job, &lie(number)).await?;
-    }
     let others: Vec<u32> = seats.iter().map(|seat| seat.seat).filter(|seat| !first.contains(seat)).collect();
     for &seat in &others[..3] {
         by(&seats, seat)?.appoint(play.model, operator).await?;
     }
-    play.step(job, first[0], Step::Revealed).await?;
+    play.phase(job, Phase::Reveal).await?;
+    for (number, seat) in (0..).zip(cheaters) {
+        by(&seats, seat)?.reveal(job, &lie(number)).await?;
+    }
 
     play.devnet
         .until("the appeal", crate::play::PATIENCE, async || {

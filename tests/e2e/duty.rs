@@ -101,7 +101,7 @@ async fn a_picture_is_served_once_its_reveal_is_deep_enough() -> Result<()> {
     const DEPTH: u64 = 12;
     let play = Play::begin().await?;
     let [node] = play.verifiers(["alice"]).await?;
-    let mut node = node.with(&["--confirmations", &DEPTH.to_string()]);
+    let mut node = node.confirming(DEPTH);
     node.start()?;
     node.ready(&play.devnet).await?;
     let others = [play.by_hand("bob").await?, play.by_hand("carol").await?];

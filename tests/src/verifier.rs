@@ -38,6 +38,7 @@ pub struct Verifier {
     program: PathBuf,
     flags: Vec<String>,
     log: PathBuf,
+    confirmations: u64,
     process: Option<Process>,
 }
 
@@ -74,9 +75,9 @@ impl Verifier {
         flags.extend(["--data-dir".to_owned(), data_dir.display().to_string()]);
         flags.extend(["--keystore".to_owned(), party.keystore.display().to_string()]);
         flags.extend(["--password-file".to_owned(), party.password_file.display().to_string()]);
-        flags.extend(["--listen", "127.0.0.1:0", "--confirmations", "1"].map(str::to_owned));
+        flags.extend(["--listen", "127.0.0.1:0"].map(str::to_owned));
         let log = devnet.folder.join(format!("{}.log", party.name));
-        Ok(Self { party, seat, program: programs::built("prover-node")?, flags, log, process: None })
+        Ok(Self { party, seat, program: programs::built("prover-node")?, flags, log, confirmations: 1, process: None })
     }
 
     /// Gives the node more flags.
@@ -84,6 +85,12 @@ impl Verifier {
     pub fn with(mut self, flags: &[&str]) -> Self {
         self.flags.extend(flags.iter().map(|flag| (*flag).to_owned()));
         self
+    }
+
+    /// Blocks on top of another before it counts for the node; one if this is not said.
+    #[must_use]
+    pub fn confirming(self, confirmations: u64) -> Self {
+        Self { confirmations, ..self }
     }
 
     /// Runs another program in the node's place, which takes the same flags.
@@ -96,7 +103,12 @@ impl Verifier {
     /// Starts the node.
     pub fn start(&mut self) -> Result<()> {
         let mut command = Command::new(&self.program);
-        command.arg("run").args(&self.flags).env("NO_COLOR", "1").env("RAYON_NUM_THREADS", "1");
+        command
+            .arg("run")
+            .args(&self.flags)
+            .args(["--confirmations", &self.confirmations.to_string()])
+            .env("NO_COLOR", "1")
+            .env("RAYON_NUM_THREADS", "1");
         self.process = Some(Process::start(command, &self.log)?);
         Ok(())
     }
