@@ -6,8 +6,9 @@ import {HeaderFixtures} from "./HeaderFixtures.t.sol";
 import {Members} from "../src/libraries/Members.sol";
 import {Protocol} from "./Protocol.t.sol";
 
-/// @notice What each step of a job costs, base fee of the transaction and calldata included; written to
-/// `contracts/snapshots`.
+/// @notice What each step of a job costs, the transaction's own 21,000 and its calldata included; written to
+/// `contracts/snapshots`. The base fee of an isolated transaction is zero, and so are the bounties: `scripts/bench gas`
+/// measures on a chain.
 /// forge-config: default.isolate = true
 contract GasTest is Protocol {
     using Members for IGenerationOracle.Member;

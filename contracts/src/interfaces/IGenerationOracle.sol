@@ -354,7 +354,7 @@ interface IGenerationOracle {
     function appeal(Job calldata job) external payable;
 
     /// @notice Ends a job with the verdict of its latest round, and pays and slashes that round's seats. The bounty is the
-    /// caller's: in its balance, or with the earnings of its seat if it is the operator of one in the round.
+    /// caller's: in its balance, or with the earnings of its seat if it is the operator of one that earned in the round.
     /// @param round the latest one; with no members if it was never drawn
     function settle(Job calldata job, Round calldata round) external;
 

@@ -148,7 +148,9 @@ library Settlements {
         uint256 unpaid = settleBounty;
         for (uint256 i; i < members.length; ++i) {
             pool.release(job.modelId, members[i], job.bond, bill.earned[i], bill.lost[i], bill.evicted[i]);
-            if (unpaid == 0 || members[i].operator() != msg.sender) continue;
+            // A keeper is paid where its seat is, whose slot is written anyway; a seat that earned nothing may be a stranger's
+            // who named the keeper's key as its operator.
+            if (unpaid == 0 || bill.earned[i] == 0 || members[i].operator() != msg.sender) continue;
             pool.credit(members[i], unpaid);
             unpaid = 0;
         }
