@@ -9,6 +9,7 @@ use alloy::{
 use serde::Serialize;
 
 use crate::{
+    appeal::NextRound,
     chain::{
         ChainTime, History,
         IGenerationOracle::{
@@ -53,6 +54,8 @@ pub enum Wait {
     Reveal(u64),
     /// The verdict can be appealed for so many seconds.
     Appeal(u64),
+    /// The verdict is final in so many seconds: no round can follow.
+    Final(u64),
     /// The job is over.
     Over,
     /// There is no such job.
@@ -72,6 +75,7 @@ impl Due {
             Phase::Expired => Self::Expire,
             Phase::Commit => Self::Nothing(Wait::Commit(left)),
             Phase::Reveal => Self::Nothing(Wait::Reveal(left)),
+            Phase::Appeal if NextRound::after(job, latest.number).is_err() => Self::Nothing(Wait::Final(left)),
             Phase::Appeal => Self::Nothing(Wait::Appeal(left)),
             Phase::Settle => Self::Settle(latest.number),
             _ => Self::after_verdict(job, history),
@@ -156,6 +160,7 @@ impl fmt::Display for Wait {
             }
             Self::Reveal(seconds) => write!(f, "verifiers reveal; they have {seconds} s more at most"),
             Self::Appeal(seconds) => write!(f, "the verdict can be appealed for {seconds} s more"),
+            Self::Final(seconds) => write!(f, "the verdict is final in {seconds} s"),
             Self::Over => f.write_str("the job is over"),
             Self::Unknown => f.write_str("the request is no longer part of the chain"),
         }

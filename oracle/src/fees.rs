@@ -10,7 +10,6 @@ use crate::{
     },
     round::size_of,
     spec::ImageSpec,
-    tally::quorum,
 };
 
 /// Of a commitment and its opening, with some to spare.
@@ -124,19 +123,6 @@ pub fn reward(paid: U256, slashed: U256) -> U256 {
     (paid * U256::from(3) / U256::from(2)).min(slashed * U256::from(3) / U256::from(10))
 }
 
-/// What a fraud loses once it is overturned, in wei: 70 % of a quorum's bonds. Zero with a fixed seed, and where the pool
-/// at the request could not staff the next round three times over or had more holes than seats.
-#[must_use]
-pub fn safe_value(job: &Job) -> U256 {
-    let small = job.poolSeats < 3 * u32::from(size(job, 2));
-    let holes = u64::from(job.poolSlots) > 2 * u64::from(job.poolSeats);
-    if job.terms.fixedSeed || small || holes {
-        return U256::ZERO;
-    }
-    let quorum = quorum(job.terms.committeeSize, job.terms.superMajority);
-    U256::from(quorum) * U256::from(job.bond) * U256::from(7) / U256::from(10)
-}
-
 fn size(job: &Job, number: u8) -> u8 {
     size_of(job.terms.committeeSize, number)
 }
@@ -153,15 +139,7 @@ mod tests {
 
     fn job() -> Job {
         let terms = Terms { committeeSize: 3, share: U96::from(1_001), ..Terms::default() };
-        Job {
-            terms,
-            royalty: 500,
-            gasPrice: 7,
-            bond: U96::from(25_000),
-            poolSlots: 42,
-            poolSeats: 21,
-            ..Job::default()
-        }
+        Job { terms, royalty: 500, gasPrice: 7, ..Job::default() }
     }
 
     #[test]
@@ -182,15 +160,6 @@ mod tests {
         let called = Job { terms, ..job() };
 
         assert_eq!(fee_of(&called) - fee_of(&job()), U256::from(100_000 * 7));
-    }
-
-    #[test]
-    fn a_pool_that_cannot_staff_an_appeal_is_worth_nothing() {
-        assert_eq!(safe_value(&job()), U256::from(2 * 25_000 * 7 / 10));
-        assert_eq!(safe_value(&Job { poolSeats: 20, ..job() }), U256::ZERO);
-        assert_eq!(safe_value(&Job { poolSlots: 43, ..job() }), U256::ZERO, "more holes than seats");
-        let fixed = Terms { fixedSeed: true, ..job().terms };
-        assert_eq!(safe_value(&Job { terms: fixed, ..job() }), U256::ZERO);
     }
 
     #[test]

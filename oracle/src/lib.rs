@@ -3,6 +3,7 @@
 //! Data travels one way: chain event ([`follower`]) -> job ([`spec`], [`manifest`]) -> output -> [`digest`] ->
 //! [`commitment`] -> [`tally`] -> [`due`]. The pure parts have twins in Solidity, held together by `tests/vectors`.
 
+pub mod appeal;
 pub mod chain;
 pub mod commitment;
 pub mod digest;
@@ -13,5 +14,6 @@ pub mod job;
 pub mod keys;
 pub mod manifest;
 pub mod round;
+pub mod safe_value;
 pub mod spec;
 pub mod tally;

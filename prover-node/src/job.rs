@@ -212,7 +212,8 @@ pub(crate) mod tests {
     pub(crate) fn request() -> Request {
         let terms = Terms { committeeSize: 3, commitWindow: 120, share: U96::from(1_000), ..Terms::default() };
         let (accept, reject) = ([10; 4].into(), [20; 4].into());
-        let job = Job { terms, bond: U96::from(20_000), accept, reject, specSeed: spec(64, 4).seed, ..Job::default() };
+        let (bond, spec_seed) = (U96::from(20_000), spec(64, 4).seed);
+        let job = Job { terms, bond, accept, reject, specSeed: spec_seed, poolSeats: 21, ..Job::default() };
         Request { id: B256::repeat_byte(1), job, spec: spec(64, 4), block: 40 }
     }
 

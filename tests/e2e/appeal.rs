@@ -1,6 +1,6 @@
 //! A committee that cheaters hold is overturned by a larger one: they lose their bonds, and whoever doubted them gains.
 
-use alloy::primitives::U256;
+use alloy::{primitives::U256, providers::ext::AnvilApi as _};
 use eyre::{OptionExt as _, Result};
 use oracle::{
     chain::IGenerationOracle::{Outcome, Phase},
@@ -127,6 +127,31 @@ async fn anybody_can_appeal_and_sees_the_arithmetic_first() -> Result<()> {
     let appealed = end.history.round(2).ok_or_eyre("there was an appeal")?;
     let fee = escrow_of(&end.request.job, 2);
     assert_eq!((appealed.payer, appealed.reward), (doubter.address(), reward(fee, bond() * U256::from(3))));
+    Ok(())
+}
+
+/// A round that cannot be staffed would undo any verdict.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_can_appeal_where_the_pool_cannot_staff_the_next_round() -> Result<()> {
+    let play = Play::begin().await?;
+    let alice = play.by_hand("alice").await?;
+    let seats = [alice.another(play.model).await?, alice.another(play.model).await?, alice];
+
+    let job = play.submit("an owl").await?;
+    play.phase(job, Phase::Draw).await?;
+    // Time stands still but for what is sent: the appeal window stays open.
+    play.devnet.chain.provider.anvil_set_auto_mine(true).await?;
+    draw(&seats[0].account, job).await?;
+    vote(&play, &seats, job, 0).await?;
+    play.phase(job, Phase::Appeal).await?;
+
+    let appeal = play.devnet.oracle()?.args(["appeal", &job.to_string(), "--yes"]).signed_by(&play.requester);
+    let said = appeal.refuse().await?;
+    assert!(said.contains("round 2 takes 7 seats, and the pool at the request had 3"), "{said}");
+    let status = play.devnet.oracle()?.args(["status", &job.to_string()]).json().await?;
+    assert!(status["appeal"].is_null(), "none is offered");
+    assert_eq!(status["noAppeal"]["reason"], "smallPool");
+    assert_eq!((&status["safeValue"], &status["noSafeValue"]["needed"]), (&"0".into(), &21.into()));
     Ok(())
 }
 

@@ -12,11 +12,10 @@ use oracle::{
         IGenerationOracle::{Job, Terms},
         IModelRegistry::{Kind, Model},
     },
-    fees::{
-        Offer, deliver_bounty, draw_bounty, escrow_of, fee_of, foreseen, rest_of, royalty_on, safe_value, settle_bounty,
-    },
+    fees::{Offer, deliver_bounty, draw_bounty, escrow_of, fee_of, foreseen, rest_of, royalty_on, settle_bounty},
     job::id_of,
     round::{MOST_ROUNDS, size_of},
+    safe_value::safe_value,
     spec::{ImageSpec, Prompt, Solver},
 };
 use serde_json::{Value, json};
@@ -57,7 +56,7 @@ fn fee(index: u64, round: u8) -> Value {
         "settleBounty": settle_bounty(&job, round).to_string(),
         "deliverBounty": deliver_bounty(&job).to_string(),
         "fee": fee_of(&job).to_string(),
-        "safeValue": safe_value(&job).to_string(),
+        "safeValue": safe_value(&job).unwrap_or_default().to_string(),
         "earned": earned.to_string(),
         "royalty": royalty_on(&job, earned).to_string(),
         "rest": rest_of(&job, round, earned, true, supporters > 0).to_string(),

@@ -59,9 +59,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     let account = context.connect_as(&args.keys).await?;
     let request = account.chain.find_job(&args.job).await?;
     let job = Job::read(&account.chain, request).await?;
-    let appeal = job.appeal().ok_or_else(|| {
-        eyre::eyre!("job {} cannot be appealed now (phase: {}): {}", job.request.id, phase_name(job.phase), job.due)
-    })?;
+    let id = job.request.id;
+    let appeal = match job.appeal() {
+        Some(Ok(appeal)) => appeal,
+        Some(Err(reason)) => eyre::bail!("job {id} cannot be appealed: {reason}"),
+        None => eyre::bail!("job {id} cannot be appealed now (phase: {}): {}", phase_name(job.phase), job.due),
+    };
 
     let mut sum = Sum::of(&job, appeal);
     if !args.yes {
@@ -95,10 +98,9 @@ fn said_yes() -> io::Result<bool> {
 impl Sum {
     fn of(job: &Job, appeal: Appeal) -> Self {
         let terms = &job.request.job;
-        let latest = job.history.latest();
-        let round = latest.map_or(0, |round| round.number) + 1;
+        let round = appeal.round;
         // A verdict that is overturned slashes those who supported it, and those who hid.
-        let supporters = match latest.map(|round| round.tally(terms)) {
+        let supporters = match job.history.latest().map(|round| round.tally(terms)) {
             Some(Verdict::Accepted { supporters, .. }) => supporters.len(),
             _ => 0,
         };

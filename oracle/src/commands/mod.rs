@@ -15,6 +15,7 @@ pub(crate) mod withdraw;
 mod files;
 mod picture;
 mod report;
+mod safe_value;
 pub(crate) mod terminal;
 mod terms;
 mod typed;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use alloy::primitives::{B256, U256};
 use oracle::{
     chain::{ChainError, ModelRef},
-    fees::{Offer, deliver_bounty, draw_bounty, fee_of, foreseen, royalty_on, safe_value, settle_bounty, work_of},
+    fees::{Offer, deliver_bounty, draw_bounty, fee_of, foreseen, royalty_on, settle_bounty, work_of},
     round::{MOST_ROUNDS, size_of},
     spec::Prompt,
     tally::quorum,
@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::{
     Context,
     picture::PictureArgs,
+    safe_value::SafeValue,
     terminal::{listing, printable},
     terms::{TermsArgs, commit_windows},
     typed::Ether,
@@ -62,7 +63,8 @@ struct Quote {
     bounties: Ether,
     /// All together, at the present base fee.
     fee: Ether,
-    safe_value: Ether,
+    #[serde(flatten)]
+    safe_value: SafeValue,
 }
 
 #[derive(Serialize)]
@@ -106,19 +108,18 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
         royalty: Ether(royalty_on(&job, shares)),
         bounties: Ether(draw_bounty(&job, 1) + settle_bounty(&job, 1) + deliver_bounty(&job)),
         fee: Ether(fee_of(&job)),
-        safe_value: Ether(safe_value(&job)),
+        safe_value: (&job).into(),
     };
     context.terminal.result(&quote, human)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn human(quote: &Quote) -> String {
-    let later: Vec<_> = quote.seats[1..].iter().map(u8::to_string).collect();
     listing(&[
         ("model", format!("{} ({})", printable(&quote.model), quote.model_id)),
         ("work", format!("{} steps times pixels", quote.work)),
         ("committee", format!("{} seats, quorum {}", quote.committee_size, quote.quorum)),
-        ("appeals", format!("to {} seats, for {} s after each verdict", later.join(", "), quote.appeal_window)),
+        ("appeals", appeals(quote)),
         ("pool", pool(quote)),
         ("seat stake", quote.seat_stake.to_string()),
         ("bond", format!("{} per drawn seat", quote.bond)),
@@ -130,6 +131,16 @@ fn human(quote: &Quote) -> String {
         ),
         ("safe value", quote.safe_value.to_string()),
     ])
+}
+
+/// A round that the pool cannot staff cannot be opened.
+fn appeals(quote: &Quote) -> String {
+    let later = quote.seats[1..].iter();
+    let staffed: Vec<_> = later.filter(|&&seats| u32::from(seats) <= quote.pool.old).map(u8::to_string).collect();
+    match staffed.is_empty() {
+        true => format!("none: the pool is too small for a second round of {} seats", quote.seats[1]),
+        false => format!("to {} seats, for {} s after each verdict", staffed.join(", "), quote.appeal_window),
+    }
 }
 
 fn pool(quote: &Quote) -> String {

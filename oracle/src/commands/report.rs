@@ -2,17 +2,18 @@
 
 use alloy::primitives::{Address, B256, U256};
 use oracle::{
+    appeal::{NextRound, NoAppeal},
     chain::{Chain, ChainError, ChainTime, History, IGenerationOracle, Request, RoundHistory, Vote},
     digest::{Digest, ToleranceProfile, Zone},
     due::Due,
-    fees::{escrow_of, fee_of, rest_of, safe_value},
+    fees::{fee_of, rest_of},
     job::noise_of,
-    round::{MOST_ROUNDS, size_of},
+    round::size_of,
     spec::ImageSpec,
 };
 use serde::Serialize;
 
-use super::typed::Ether;
+use super::{safe_value::SafeValue, typed::Ether};
 
 pub(crate) use IGenerationOracle::{Outcome, Phase, Step};
 
@@ -43,11 +44,14 @@ pub(crate) struct JobReport {
     pub(crate) fee: Ether,
     pub(crate) share: Ether,
     pub(crate) bond: Ether,
-    pub(crate) safe_value: Ether,
+    #[serde(flatten)]
+    pub(crate) safe_value: SafeValue,
     /// Of the fee, once the first round is settled.
     pub(crate) refunded: Ether,
     /// While the verdict can be appealed.
     pub(crate) appeal: Option<Appeal>,
+    /// Why it cannot, though it is not final yet.
+    pub(crate) no_appeal: Option<NoAppeal>,
     pub(crate) rounds: Vec<Round>,
     pub(crate) chain_time: ChainTime,
 }
@@ -66,6 +70,8 @@ pub(crate) struct Consumer {
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Appeal {
+    /// That would be opened.
+    pub(crate) round: u8,
     pub(crate) until: u64,
     pub(crate) seats: u8,
     pub(crate) fee: Ether,
@@ -155,6 +161,7 @@ impl Job {
     pub(crate) fn report(&self) -> JobReport {
         let job = &self.request.job;
         let terms = &job.terms;
+        let appeal = self.appeal().transpose();
         JobReport {
             job_id: self.request.id,
             phase: phase_name(self.phase),
@@ -174,20 +181,20 @@ impl Job {
             fee: Ether(fee_of(job)),
             share: terms.share.into(),
             bond: job.bond.into(),
-            safe_value: Ether(safe_value(job)),
+            safe_value: job.into(),
             refunded: Ether(self.refunded()),
-            appeal: self.appeal(),
+            appeal: appeal.ok().flatten(),
+            no_appeal: appeal.err(),
             rounds: self.history.rounds.iter().map(|round| self.round(round)).collect(),
             chain_time: self.now,
         }
     }
 
-    /// What the next round costs, while it can be opened.
-    pub(crate) fn appeal(&self) -> Option<Appeal> {
-        let number = self.history.latest()?.number + 1;
-        let until = self.deadline.filter(|_| self.phase == Phase::Appeal && number <= MOST_ROUNDS)?;
-        let job = &self.request.job;
-        Some(Appeal { until, seats: size_of(job.terms.committeeSize, number), fee: Ether(escrow_of(job, number)) })
+    /// What an appeal would open, or why it is refused; none but in the appeal phase.
+    pub(crate) fn appeal(&self) -> Option<Result<Appeal, NoAppeal>> {
+        let until = self.deadline.filter(|_| self.phase == Phase::Appeal)?;
+        let next = NextRound::after(&self.request.job, self.history.latest()?.number);
+        Some(next.map(|NextRound { number, seats, fee }| Appeal { round: number, until, seats, fee: Ether(fee) }))
     }
 
     fn consumer(&self) -> Option<Consumer> {

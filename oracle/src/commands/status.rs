@@ -117,7 +117,11 @@ fn phase(report: &JobReport) -> String {
             Some(appeal) => {
                 format!("appeal: for {left} anyone may have {} seats look again for {}", appeal.seats, appeal.fee)
             }
-            None => format!("appeal: {left} left"),
+            None => {
+                let reason =
+                    report.no_appeal.map_or_else(String::new, |reason| format!(" without an appeal: {reason}"));
+                format!("appeal: the verdict is final in {left}{reason}")
+            }
         },
         "settle" => "settle: anyone may settle it with `oracle advance`".to_owned(),
         other => format!("{other}: {}", report.next),

@@ -3,10 +3,10 @@
 
 use alloy::primitives::U256;
 use oracle::{
+    appeal::NextRound,
     chain::{ChainError, IGenerationOracle::appealCall},
     digest::{Digest, ToleranceProfile, Zone},
-    fees::{escrow_of, reward},
-    round::MOST_ROUNDS,
+    fees::reward,
 };
 use tracing::{info, warn};
 
@@ -85,14 +85,14 @@ impl Prospect {
         let (ours, latest) = (votes.first()?.opening.digest, look.history.latest()?);
         let judge = look.history.judge_of(number, job)?;
         let seen = profile.zone(&judge, &ours);
-        if seen == Zone::Accepted || latest.number == MOST_ROUNDS {
+        if seen == Zone::Accepted {
             return None;
         }
 
+        let fee = NextRound::after(job, latest.number).ok()?.fee;
         let bond = if job.terms.fixedSeed { U256::ZERO } else { U256::from(job.bond) };
         let count = U256::from(votes.len());
         let rejected = latest.digests().iter().filter(|digest| profile.zone(&ours, digest) == Zone::Rejected).count();
-        let fee = escrow_of(job, latest.number + 1);
         Some(Self {
             fee,
             kept: if seen == Zone::Rejected { bond * count } else { U256::ZERO },
@@ -114,6 +114,7 @@ mod tests {
     use oracle::{
         chain::IGenerationOracle::{Phase, Step},
         commitment::Opening,
+        round::MOST_ROUNDS,
     };
 
     use super::*;
@@ -148,6 +149,9 @@ mod tests {
         let mut last = outvoted();
         last.history.rounds[0].number = MOST_ROUNDS;
         assert_eq!(Prospect::of(&last, MOST_ROUNDS, &[vote(0x0f)]), None);
+        let mut small = outvoted();
+        small.request.job.poolSeats = 6;
+        assert_eq!(Prospect::of(&small, 1, &[vote(0x0f)]), None, "the next round takes seven seats");
     }
 
     #[test]

@@ -145,6 +145,7 @@ fn waiting_for(due: Due, advancing: bool) -> String {
         Due::Nothing(Wait::Commit(_)) => "waiting for the verifiers to generate and commit".to_owned(),
         Due::Nothing(Wait::Reveal(_)) => "waiting for the verifiers to reveal".to_owned(),
         Due::Nothing(Wait::Appeal(_)) => "waiting whether somebody appeals".to_owned(),
+        Due::Nothing(Wait::Final(_)) => "waiting for the verdict to be final".to_owned(),
         Due::Draw { .. } if !advancing => "waiting for the verifiers to draw and commit".to_owned(),
         Due::Settle(_) if !advancing => "waiting for somebody to settle; `oracle advance` would".to_owned(),
         due => due.to_string(),

@@ -120,7 +120,7 @@ async fn standing(devnet: &Devnet, id: B256) -> Result<(String, bool)> {
         Phase::Requested | Phase::Draw => "its committee is making the picture".to_owned(),
         Phase::Commit => format!("{} of {seats} have committed", come(&[Step::Committed])),
         Phase::Reveal => format!("{} of {seats} have revealed", come(&[Step::Revealed])),
-        Phase::Appeal => "decided, and can be appealed".to_owned(),
+        Phase::Appeal => "decided, and soon final".to_owned(),
         Phase::Settle => "waits to be settled".to_owned(),
         Phase::Settled if job.outcome() == Outcome::Accepted => "accepted".to_owned(),
         Phase::Settled => "over without a verdict".to_owned(),
