@@ -53,7 +53,7 @@ COLOUR_NAMES = list(COLOURS)
 ICON_PX = 96
 IMAGE_PX = 64
 BLOCK_PX = 8  # of the autoencoder
-ICON_SIZES, ICON_SIZE_SHARES = (40, 48, 56), (0.5, 0.3, 0.2)  # multiples of BLOCK_PX
+ICON_SIZES, ICON_SIZE_SHARES = (32, 40, 48, 56), (0.3, 0.4, 0.2, 0.1)  # multiples of BLOCK_PX
 
 
 @dataclass(frozen=True)
