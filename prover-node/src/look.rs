@@ -120,7 +120,7 @@ pub(crate) mod tests {
             step,
             commitment: None,
             reveal: (step == Step::Revealed)
-                .then(|| Reveal { digest: Digest([operator; 32]), content_hash: B256::ZERO }),
+                .then_some(Reveal { digest: Digest([operator; 32]), content_hash: B256::ZERO }),
         });
         let round = Round { number: 1, drawSeed: B256::repeat_byte(2), ..Round::default() };
         let votes = votes.collect();

@@ -146,7 +146,7 @@ fn appeals(quote: &Quote) -> String {
 fn pool(quote: &Quote) -> String {
     let Pool { active, old } = quote.pool;
     match old < u32::from(quote.committee_size) {
-        true => format!("{active} seats, {old} of them surely old enough: maybe too few for this committee"),
+        true => format!("{active} seats, {old} of them surely old enough: too few for this committee"),
         false => format!("{active} seats, {old} of them surely old enough"),
     }
 }
