@@ -255,8 +255,8 @@ contract DrawTest is Protocol {
         assertPhase(jobId, IGenerationOracle.Phase.Appeal);
         pass(APPEAL_WINDOW);
         settle(jobId);
-        assertEq(oracle.balanceOf(address(this)), 150_000 * 2 * uint256(BASE_FEE));
-        assertEq(oracle.balanceOf(requester), 3 * uint256(SHARE) + 105_000 * 2 * uint256(BASE_FEE));
+        assertEq(oracle.balanceOf(address(this)), (105_000 + 150_000) * 2 * uint256(BASE_FEE));
+        assertEq(oracle.balanceOf(requester), 3 * uint256(SHARE));
     }
 
     /// @return a header whose RANDAO draws nobody
