@@ -35,6 +35,16 @@ contract DrawAndCommitTest is Protocol {
         assertEq(oracle.stateOf(jobId, 1).clock, vm.getBlockTimestamp() + COMMIT_WINDOW);
     }
 
+    /// @dev 60,000 and 15,000 for each of three seats, at twice the base fee.
+    function test_drawAndCommit_paysTheSeatForTheDraw() public {
+        IGenerationOracle.Round memory round = foretold();
+        send(operator, round, 1);
+
+        uint32 seat = round.members[1].seat();
+        assertEq(stakes.seatOf(modelId, seat).earned, 105_000 * 2 * uint256(BASE_FEE));
+        assertEq(oracle.balanceOf(operator), 0);
+    }
+
     function test_drawAndCommit_leavesWhatADrawAndACommitmentLeave() public {
         IGenerationOracle.Round memory round = foretold();
         IGenerationOracle.Job memory job = jobOf(jobId);

@@ -30,6 +30,39 @@ contract SettleTest is Disputes {
         assertEq(BURNED.balance, 0);
     }
 
+    function test_settle_paysAKeeperOfTheCommitteeAtItsSeat() public {
+        bytes32 jobId = decided(three(DIGEST, DIGEST, near));
+        IGenerationOracle.Job memory job = jobOf(jobId);
+        IGenerationOracle.Round memory round = roundOf(jobId);
+        address keeper = round.members[1].operator();
+
+        vm.prank(keeper);
+        oracle.settle(job, round);
+
+        assertEq(stakes.seatOf(modelId, round.members[1].seat()).earned, SHARE + settleBounty(3));
+        assertEq(oracle.balanceOf(keeper), 0);
+    }
+
+    /// @dev Anybody can enrol a seat and name anybody its operator: that must not cost a keeper its bounty.
+    function test_settle_paysAKeeperItselfWhereItsSeatEarnedNothing() public {
+        bytes32 jobId = requestAndDraw(3);
+        commit(jobId, 0, DIGEST);
+        commit(jobId, 1, DIGEST);
+        closeCommits(jobId);
+        reveal(jobId, 0, DIGEST);
+        reveal(jobId, 1, DIGEST);
+        closeAppeals(jobId);
+        IGenerationOracle.Job memory job = jobOf(jobId);
+        IGenerationOracle.Round memory round = roundOf(jobId);
+        address keeper = round.members[2].operator();
+
+        vm.prank(keeper);
+        oracle.settle(job, round);
+
+        assertEq(stakes.seatOf(modelId, round.members[2].seat()).earned, 0);
+        assertEq(oracle.balanceOf(keeper), settleBounty(3));
+    }
+
     function test_settle_givesTheVerdict() public {
         bytes32 jobId = decided(three(DIGEST, DIGEST, near));
         IGenerationOracle.Verdict memory verdict = IGenerationOracle.Verdict({
