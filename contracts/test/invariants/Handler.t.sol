@@ -572,10 +572,10 @@ contract Handler is Protocol {
         returns (Actor)
     {
         uint256 mood = uint256(keccak256(abi.encode(jobId, round.number))) % 6;
-        uint256 random = uint256(keccak256(abi.encode(jobId, round.number, member))) % 12;
-        if (mood == 0) return random < 10 ? Actor.Honest : Actor.Griefing;
-        if (mood == 1) return random < 9 ? Actor.Lying : Actor.Honest;
-        return random < 6 ? Actor.Honest : Actor(random - 5);
+        uint256 random = uint256(keccak256(abi.encode(jobId, round.number, member))) % 9;
+        if (mood == 0) return random < 7 ? Actor.Honest : Actor.Griefing;
+        if (mood == 1) return random < 7 ? Actor.Lying : Actor.Honest;
+        return random < 3 ? Actor.Honest : Actor(random - 2);
     }
 
     function answerOf(bytes32 jobId, IGenerationOracle.Round memory round, uint256 member)

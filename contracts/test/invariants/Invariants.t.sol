@@ -7,7 +7,7 @@ import {Actor, Handler} from "./Handler.t.sol";
 
 /// @notice What holds after any sequence of moves by anybody. Few but long runs: a job takes a dozen moves.
 /// forge-config: default.invariant.runs = 2
-/// forge-config: default.invariant.depth = 1000
+/// forge-config: default.invariant.depth = 1500
 contract InvariantsTest is Test {
     uint256 internal constant OFTEN = 20;
 
