@@ -6,10 +6,10 @@ pragma solidity 0.8.37;
 ///
 ///     request -> [seed] -> draw -> commit* -> reveal* -> (appeal -> next round)* -> settle -> deliver, withdraw
 ///
-/// A requester pays for an image. Once a random seed that nobody knew at the request is public, anyone draws a committee
-/// of staked seats from it. Each seat's operator generates the image, commits to its digest, and reveals it. The verdict
-/// is the digest that most reveals agree with. Whoever doubts it pays a larger committee to look again. When nobody does,
-/// `settle` pays the supporters and slashes those whom the verdict rejects.
+/// A requester pays for an image. Once a random seed that nobody knew at the request is public, anyone draws a
+/// committee of staked seats from it. Each seat's operator generates the image, commits to its digest, and reveals it.
+/// The verdict is the digest that most reveals agree with. Whoever doubts it pays a larger committee to look again.
+/// When nobody does, `settle` pays the supporters and slashes those whom the verdict rejects.
 ///
 /// Every phase is read off the clock, and every phase ends by a deadline after which a transaction that anyone may send
 /// moves the job on.
@@ -61,10 +61,11 @@ interface IGenerationOracle {
         /// Noise from the spec's seed alone. The requester then knows the noise beforehand and could have searched for
         /// a job on which honest machines differ, so that dissent costs the share and never the bond.
         bool fixedSeed;
-        /// What one seat earns, in wei: at least `IModelRegistry.Offer.leastShare`, and at most 1/160 of the model's seat stake, so that
-        /// the bond is at least 20 shares.
+        /// What one seat earns, in wei: at least `IModelRegistry.Offer.leastShare`, and at most 1/160 of the model's
+        /// seat stake, so that the bond is at least 20 shares.
         uint96 share;
-        /// Seconds from the draw: four times the model's time for the work at least, and `Windows.commit`, and at most `Windows.mostCommit`.
+        /// Seconds from the draw: four times the model's time for the work at least, and `Windows.commit`, and at most
+        /// `Windows.mostCommit`.
         uint32 commitWindow;
         /// Called once with the verdict, by `deliver`; zero for nobody.
         address consumer;
@@ -72,8 +73,8 @@ interface IGenerationOracle {
         uint32 consumerGas;
     }
 
-    /// @notice Everything that is fixed at the request. The job id is its hash with chain and contract, so that no later
-    /// change by anyone, and no reorganisation, turns one job into another.
+    /// @notice Everything that is fixed at the request. The job id is its hash with chain and contract, so that no
+    /// later change by anyone, and no reorganisation, turns one job into another.
     struct Job {
         address requester;
         /// How many requests and appeals the requester had made before.
@@ -103,9 +104,9 @@ interface IGenerationOracle {
         uint64 gasPrice;
     }
 
-    /// @notice A drawn seat: its operator (160 bits, most significant), its pool's number and its own number in the pool
-    /// (32 bits each), and which of its eight vote slots the job uses (8 bits), above 24 bits of zero. The operator is the
-    /// one at the draw; it is zero for a seat that is excused because its stake was fully bound.
+    /// @notice A drawn seat: its operator (160 bits, most significant), its pool's number and its own number in the
+    /// pool (32 bits each), and which of its eight vote slots the job uses (8 bits), above 24 bits of zero. The
+    /// operator is the one at the draw; it is zero for a seat that is excused because its stake was fully bound.
     type Member is bytes32;
 
     /// @notice Everything that is fixed at a draw.
@@ -212,15 +213,15 @@ interface IGenerationOracle {
 
     /// @notice All that storage knows of a round: one word.
     struct RoundState {
-        /// Of the randomness while the round waits for its draw, its number; then the hash of the `Round`; once settled, the
-        /// hash of the job's `Verdict`. Cut to 136 bits: to pass off another round or verdict somebody would have to try
-        /// 2^136 of them, or, by choosing an operator of a round, 2^68 between the seed and the draw.
+        /// Of the randomness while the round waits for its draw, its number; then the hash of the `Round`; once
+        /// settled, the hash of the job's `Verdict`. Cut to 136 bits: to pass off another round or verdict somebody
+        /// would have to try 2^136 of them, or, by choosing an operator of a round, 2^68 between the seed and the draw.
         bytes17 hash;
-        /// Seconds since the epoch: the draw deadline; the commit deadline from the draw on; the time of the last opening
-        /// once all are opened.
+        /// Seconds since the epoch: the draw deadline; the commit deadline from the draw on; the time of the last
+        /// opening once all are opened.
         uint40 clock;
-        /// A bit for each member. Neither: it may still commit. `voted`: it has committed. Both: it has revealed. `done`
-        /// alone: it takes no part, as all bits above the committee say.
+        /// A bit for each member. Neither: it may still commit. `voted`: it has committed. Both: it has revealed.
+        /// `done` alone: it takes no part, as all bits above the committee say.
         uint32 voted;
         uint32 done;
         Stage stage;
@@ -290,9 +291,10 @@ interface IGenerationOracle {
 
     // ------------------------------------------------------------------------------------------------------- the request
 
-    /// @notice Pays for an image out of the caller's balance, to which what is sent is added first; see `IGenerationLens.quote` for the fee.
-    /// @dev A request cannot be cancelled, changed or topped up: whoever could walk away from a seed would roll it again.
-    /// Refused unless the pool has as many seats that are surely old enough (`PoolView.old`).
+    /// @notice Pays for an image out of the caller's balance, to which what is sent is added first; see
+    /// `IGenerationLens.quote` for the fee.
+    /// @dev A request cannot be cancelled, changed or topped up: whoever could walk away from a seed would roll it
+    /// again. Refused unless the pool has as many seats that are surely old enough (`PoolView.old`).
     /// @return jobId `keccak256(abi.encode(chainid, contract, job))`
     function requestImage(bytes32 modelId, ImageSpec calldata spec, Terms calldata terms)
         external
@@ -321,8 +323,8 @@ interface IGenerationOracle {
 
     // ------------------------------------------------------------------------------------------------------- the phases
 
-    /// @notice Draws the committee of the latest round, for a bounty in the caller's balance. The result depends only on the seed and on the pool as it stood at
-    /// the request: whoever sends this, whenever, draws the same seats.
+    /// @notice Draws the committee of the latest round, for a bounty in the caller's balance. The result depends only
+    /// on the seed and on the pool as it stood at the request: whoever sends this, whenever, draws the same seats.
     /// @param proof of the randomness that the round waits for
     function draw(Job calldata job, bytes calldata proof) external;
 
@@ -347,27 +349,30 @@ interface IGenerationOracle {
     /// @notice Opens a commitment. Whoever knows the salt may send it.
     function reveal(bytes32 jobId, Round calldata round, uint256 member, Opening calldata opening) external;
 
-    /// @notice Opens the next round, with `2n + 1` seats (31 at most) after one of n, and pays for it: see `IGenerationLens.appealFee`. There are
-    /// four rounds at most, and none for which the pool at the request was too small. What is sent is added to the caller's balance, out of which it is paid. If the last verdict
-    /// differs from the challenged one, the appellant gets its payment back, and half of it again, out of at most 30 % of
-    /// the slashes of the challenged round.
+    /// @notice Opens the next round, with `2n + 1` seats (31 at most) after one of n, and pays for it: see
+    /// `IGenerationLens.appealFee`. There are four rounds at most, and none for which the pool at the request was too
+    /// small. What is sent is added to the caller's balance, out of which it is paid. If the last verdict differs from
+    /// the challenged one, the appellant gets its payment back, and half of it again, out of at most 30 % of the
+    /// slashes of the challenged round.
     function appeal(Job calldata job) external payable;
 
-    /// @notice Ends a job with the verdict of its latest round, and pays and slashes that round's seats. The bounty is the
-    /// caller's: in its balance, or with the earnings of its seat if it is the operator of one that earned in the round.
+    /// @notice Ends a job with the verdict of its latest round, and pays and slashes that round's seats. The bounty is
+    /// the caller's: in its balance, or with the earnings of its seat if it is the operator of one that earned in the
+    /// round.
     /// @param round the latest one; with no members if it was never drawn
     function settle(Job calldata job, Round calldata round) external;
 
-    /// @notice Pays and slashes the seats of an earlier round: from the last but one down to the first. A vote is judged by its
-    /// own round's winner if that verdict is the same as the last one, and by the last one's otherwise. Two verdicts
-    /// are the same if they are of one kind and their winners accept each other.
+    /// @notice Pays and slashes the seats of an earlier round: from the last but one down to the first. A vote is
+    /// judged by its own round's winner if that verdict is the same as the last one, and by the last one's otherwise.
+    /// Two verdicts are the same if they are of one kind and their winners accept each other.
     /// @param verdict the job's
     function settleEarlier(Job calldata job, Round calldata round, Verdict calldata verdict) external;
 
     /// @notice Gives the fee of a job whose first round nobody drew in time back to its requester.
     function expire(Job calldata job) external;
 
-    /// @notice Calls the consumer, once, with the gas it asked for; whether it reverts changes nothing. Pays the caller.
+    /// @notice Calls the consumer, once, with the gas it asked for; whether it reverts changes nothing. Pays the
+    /// caller.
     function deliver(Job calldata job, Verdict calldata verdict) external;
 
     /// @notice Adds to the caller's balance, which pays for requests and appeals.
@@ -382,8 +387,8 @@ interface IGenerationOracle {
 
     function stateOf(bytes32 jobId, uint8 number) external view returns (RoundState memory);
 
-    /// @notice A vote slot (`Member` without its operator): a commitment until it is opened, the digest afterwards, until a later
-    /// job of the seat uses it again.
+    /// @notice A vote slot (`Member` without its operator): a commitment until it is opened, the digest afterwards,
+    /// until a later job of the seat uses it again.
     function voteOf(uint256 slot) external view returns (bytes32);
 
     /// @notice Who opened a later round, and what it paid and did not get back, in wei.
