@@ -8,7 +8,6 @@ import {ModelRegistry} from "../contracts/src/ModelRegistry.sol";
 import {IGenerationOracle} from "../contracts/src/interfaces/IGenerationOracle.sol";
 import {Delegations} from "../contracts/src/libraries/Delegations.sol";
 import {Seats} from "../contracts/src/libraries/Seats.sol";
-import {Settlements} from "../contracts/src/libraries/Settlements.sol";
 import {RandaoRandomness} from "../contracts/src/randomness/RandaoRandomness.sol";
 
 /// @notice Deploys the contracts, writes where they are, and says what a block explorer needs to verify them.
@@ -18,7 +17,7 @@ import {RandaoRandomness} from "../contracts/src/randomness/RandaoRandomness.sol
 /// QUORATE_PROFILE: `devnet` or `mainnet`; without it, devnet on anvil's chain ids and mainnet elsewhere.
 /// QUORATE_DEPLOYMENT: the file to write, `deployments/<chainid>.json` without it; set to nothing, none is written.
 ///
-/// The oracle links libraries, which forge deploys first.
+/// The oracle links libraries, which forge deploys first, and makes its extension itself.
 contract Deploy is Script {
     struct Profile {
         /// Blocks from a request to its seed's: at least 2, because the proposer of block N knows the mix of N+1.
@@ -107,14 +106,19 @@ contract Deploy is Script {
     function sayWhatToVerify(Deployment memory deployment, Profile memory chosen) internal pure {
         console.log("To be verified: contract, address, constructor arguments");
         say("Seats", address(Seats), "");
-        say("Settlements", address(Settlements), "");
         say("Delegations", address(Delegations), "");
         say("ModelRegistry", address(deployment.models), "");
         say("RandaoRandomness", address(deployment.randomness), abi.encode(chosen.delay, chosen.secondsPerBlock));
         bytes memory arguments =
             abi.encode(deployment.models, deployment.randomness, chosen.windows, chosen.seatAge, chosen.unbonding);
         say("GenerationOracle", address(deployment.oracle), arguments);
+        say("OracleExtension", extensionOf(deployment.oracle), abi.encode(deployment.randomness, chosen.windows));
         say("GenerationLens", address(deployment.lens), abi.encode(deployment.oracle));
+    }
+
+    /// @dev The first contract that the oracle makes.
+    function extensionOf(GenerationOracle oracle) internal pure returns (address) {
+        return vm.computeCreateAddress(address(oracle), 1);
     }
 
     function say(string memory name, address at, bytes memory arguments) internal pure {

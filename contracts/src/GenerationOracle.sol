@@ -2,27 +2,27 @@
 pragma solidity 0.8.37;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {OracleBase} from "./OracleBase.sol";
+import {OracleExtension} from "./OracleExtension.sol";
 import {VerifierStakes} from "./VerifierStakes.sol";
-import {IGenerationConsumer} from "./interfaces/IGenerationConsumer.sol";
 import {IGenerationOracle} from "./interfaces/IGenerationOracle.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IRandomness} from "./interfaces/IRandomness.sol";
 import {Delegations} from "./libraries/Delegations.sol";
 import {Fees} from "./libraries/Fees.sol";
+import {Jobs} from "./libraries/Jobs.sol";
 import {Members} from "./libraries/Members.sol";
 import {Rounds} from "./libraries/Rounds.sol";
 import {Rulings} from "./libraries/Rulings.sol";
 import {Pool, Seats} from "./libraries/Seats.sol";
-import {Account, Appeal, Books, Settlements} from "./libraries/Settlements.sol";
+import {Appeal, Books, Settlements} from "./libraries/Settlements.sol";
 
 /// @dev Documented in IGenerationOracle.
 contract GenerationOracle is IGenerationOracle, VerifierStakes {
     using Fees for Job;
+    using Jobs for Job;
     using Members for Member;
     using Rounds for RoundState;
-    using Rounds for Round;
-    using Rounds for Verdict;
     using Seats for Pool;
     using Settlements for Books;
 
@@ -30,18 +30,12 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     uint8 private constant MOST_COMMITTEE = 31;
     uint8 private constant LEAST_SUPER_MAJORITY = 5;
     uint32 private constant MOST_CONSUMER_GAS = 500_000;
-    /// @dev Between the check of the gas and the consumer's first instruction.
-    uint256 private constant CALL_GAS = 10_000;
-    uint8 private constant FIRST = 1;
 
-    IRandomness private immutable RANDOMNESS;
-    uint32 private immutable DRAW_WINDOW;
+    OracleExtension private immutable EXTENSION;
     uint32 private immutable COMMIT_WINDOW;
     uint32 private immutable MOST_COMMIT_WINDOW;
-    uint32 private immutable REVEAL_WINDOW;
     uint32 private immutable APPEAL_WINDOW;
 
-    Books private _books;
     mapping(address requester => mapping(uint256 word => uint256)) private _usedNonces;
 
     /// @param unbonding seconds: a seat must not be withdrawn while a job that may draw it can still be appealed, so it is at
@@ -52,7 +46,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         Windows memory windows_,
         uint32 seatAge_,
         uint32 unbonding
-    ) VerifierStakes(models_, seatAge_, unbonding) {
+    ) VerifierStakes(models_, seatAge_, unbonding) OracleBase(randomness_, windows_) {
         bool open =
             windows_.draw > 0 && windows_.commit > 0 && windows_.reveal > 0 && windows_.appeal > 0;
         bool reachable = windows_.draw <= randomness_.lifetime() && windows_.commit <= windows_.mostCommit;
@@ -60,9 +54,9 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         uint256 longest = uint256(windows_.draw) + windows_.mostCommit + windows_.reveal + appealed;
         require(open && reachable && unbonding >= Rounds.MOST_ROUNDS * longest, BadWindows(windows_));
 
-        RANDOMNESS = randomness_;
-        (DRAW_WINDOW, COMMIT_WINDOW, MOST_COMMIT_WINDOW) = (windows_.draw, windows_.commit, windows_.mostCommit);
-        (REVEAL_WINDOW, APPEAL_WINDOW) = (windows_.reveal, windows_.appeal);
+        EXTENSION = new OracleExtension(randomness_, windows_);
+        (COMMIT_WINDOW, MOST_COMMIT_WINDOW) = (windows_.commit, windows_.mostCommit);
+        APPEAL_WINDOW = windows_.appeal;
     }
 
     // ------------------------------------------------------------------------------------------------------- the request
@@ -105,8 +99,10 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         Job memory job = _jobOf(requester, modelId, spec, terms, offer);
         require(job.poolSeats >= terms.committeeSize, PoolTooSmall(modelId, job.poolSeats, terms.committeeSize));
 
-        job.nonce = _charge(requester, job.feeOf(), mostFee);
-        jobId = idOf(job);
+        uint256 fee = job.feeOf();
+        require(fee <= mostFee, FeeAboveLimit(fee, mostFee));
+        job.nonce = _charge(requester, fee);
+        jobId = job.idOf();
 
         emit Requested(jobId, requester, modelId, job, spec);
         _open(jobId, FIRST, requester);
@@ -166,52 +162,27 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         return a > b ? a : b;
     }
 
-    /// @dev Takes a fee out of an account, to which what was sent is added first.
-    /// @return nonce the account's, which is then raised
-    function _charge(address payer, uint256 fee, uint256 mostFee) private returns (uint128 nonce) {
-        require(fee <= mostFee, FeeAboveLimit(fee, mostFee));
-        Account memory account = _books.accounts[payer];
-        uint256 balance = account.balance + msg.value;
-        require(balance >= fee, BalanceTooSmall(payer, balance, fee));
-
-        nonce = account.nonce;
-        _books.accounts[payer] = Account({balance: uint128(balance - fee), nonce: nonce + 1});
-    }
-
-    /// @dev Makes a round wait for randomness that nobody knows yet.
-    function _open(bytes32 jobId, uint8 number, address payer) private {
-        RoundState memory state;
-        uint64 id = RANDOMNESS.next();
-        (state.stage, state.hash) = (Stage.Opened, bytes17(uint136(id)));
-        state.clock = uint40(block.timestamp) + DRAW_WINDOW;
-        if (number == FIRST) state.latest = FIRST;
-
-        _books.rounds[jobId][number] = state;
-
-        emit Opened(jobId, number, payer, id, state.clock);
-    }
-
     // ---------------------------------------------------------------------------------------------------------- the draw
 
     /// @inheritdoc IGenerationOracle
-    function draw(Job memory job, bytes calldata proof) public {
-        bytes32 jobId = idOf(job);
+    function draw(Job calldata job, bytes calldata proof) external {
+        bytes32 jobId = job.id();
         (RoundState memory state, uint8 number) = _latest(jobId);
         (, uint256 bounty) = _draw(jobId, job, number, state, proof);
 
-        _books.rounds[jobId][number] = state;
+        _books.rounds[jobId][number].write(state);
         _books.credit(msg.sender, bounty);
     }
 
     /// @inheritdoc IGenerationOracle
     function drawAndCommit(
-        Job memory job,
+        Job calldata job,
         bytes calldata proof,
         Round calldata round,
         uint256 member,
         bytes32 commitment
-    ) public {
-        bytes32 jobId = idOf(job);
+    ) external {
+        bytes32 jobId = job.id();
         (RoundState memory state, uint8 number) = _latest(jobId);
         if (state.stage != Stage.Opened) return commit(jobId, round, member, commitment);
 
@@ -220,11 +191,11 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         Member seat = drawn.members[member];
         _commit(jobId, number, state, member, seat, commitment);
 
-        _books.rounds[jobId][number] = state;
-        _poolOf(job.modelId).credit(seat, bounty);
+        _books.rounds[jobId][number].write(state);
+        _pools[job.modelId].credit(seat, bounty);
     }
 
-    function _draw(bytes32 jobId, Job memory job, uint8 number, RoundState memory state, bytes calldata proof)
+    function _draw(bytes32 jobId, Job calldata job, uint8 number, RoundState memory state, bytes calldata proof)
         private
         returns (Round memory round, uint256 bounty)
     {
@@ -237,7 +208,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         round.drawSeed = Rounds.drawSeed(random, jobId, number);
         (round.members, bits) = _seat(job.modelId, round.drawSeed, job.poolSlots, job.requestedAt, size);
         state.draw(round, bits, job.terms.commitWindow);
-        bounty = job.drawBounty(size);
+        bounty = Fees.drawBounty(job.gasPrice, size);
 
         emit Drawn(jobId, round, state.clock);
     }
@@ -249,7 +220,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         RoundState memory state = _drawn(jobId, round);
         _commit(jobId, round.number, state, member, round.members[member], commitment);
 
-        _books.rounds[jobId][round.number] = state;
+        _books.rounds[jobId][round.number].write(state);
     }
 
     function _commit(
@@ -275,7 +246,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         _checkVoter(state, member, round.members[member]);
 
         state.decline(member);
-        _books.rounds[jobId][round.number] = state;
+        _books.rounds[jobId][round.number].write(state);
 
         emit Declined(jobId, round.number, member);
     }
@@ -290,10 +261,16 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         require(opens, WrongOpening(member));
 
         state.reveal(member);
-        _books.rounds[jobId][round.number] = state;
+        _books.rounds[jobId][round.number].write(state);
         _books.votes[seat.slot()] = opening.digest;
 
         emit Revealed(jobId, round.number, member, opening.digest, opening.contentHash);
+    }
+
+    function _drawn(bytes32 jobId, Round calldata round) private view returns (RoundState memory state) {
+        state = _books.rounds[jobId][round.number];
+        require(state.stage == Stage.Drawn, WrongPhase(Phase.Commit));
+        _checkRound(jobId, state, round);
     }
 
     function _checkVoter(RoundState memory state, uint256 member, Member seat) private view {
@@ -305,97 +282,44 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     // ---------------------------------------------------------------------------------------------------- the last word
 
     /// @inheritdoc IGenerationOracle
-    function appeal(Job memory job) public payable {
-        bytes32 jobId = idOf(job);
-        uint8 number = _expect(jobId, job, Phase.Appeal) + 1;
-        uint8 size = Rulings.sizeOf(job.terms.committeeSize, number);
-        // A round that cannot be staffed would undo any verdict, and save whoever it slashes.
-        require(job.poolSeats >= size, PoolTooSmall(job.modelId, job.poolSeats, size));
-        uint256 fee = job.escrowOf(number, size);
-
-        _charge(msg.sender, fee, type(uint256).max);
-        _books.appeals[jobId][number] = Appeal({appellant: msg.sender, paid: uint96(fee)});
-        _books.rounds[jobId][FIRST].latest = number;
-
-        _open(jobId, number, msg.sender);
+    function appeal(Job calldata) external payable {
+        _extend();
     }
 
     /// @inheritdoc IGenerationOracle
-    function settle(Job memory job, Round calldata round) public nonReentrant {
-        bytes32 jobId = idOf(job);
-        uint8 number = _expect(jobId, job, Phase.Settle);
-        RoundState memory state = _books.rounds[jobId][number];
-        if (state.stage == Stage.Drawn) _checkRound(jobId, state, round);
-
-        Verdict memory verdict = Settlements.settle(_books, _poolOf(job.modelId), jobId, job, round, state, number);
-        _close(jobId, number, state, verdict);
-
-        emit Settled(jobId, verdict);
+    function settle(Job calldata, Round calldata) external {
+        _extend();
     }
 
     /// @inheritdoc IGenerationOracle
-    function settleEarlier(Job memory job, Round calldata round, Verdict calldata verdict) public nonReentrant {
-        bytes32 jobId = idOf(job);
-        uint8 number = round.number;
-        require(isFinal(jobId, verdict), WrongVerdict(jobId));
-        RoundState memory state = _books.rounds[jobId][number];
-        bool open = state.stage == Stage.Opened || state.stage == Stage.Drawn;
-        require(open && _books.rounds[jobId][number + 1].stage == Stage.Settled, WrongPhase(Phase.Settle));
-        if (state.stage == Stage.Drawn) _checkRound(jobId, state, round);
-
-        Settlements.settleEarlier(_books, _poolOf(job.modelId), jobId, job, round, state, verdict);
-        _close(jobId, number, state, verdict);
+    function settleEarlier(Job calldata, Round calldata, Verdict calldata) external {
+        _extend();
     }
 
     /// @inheritdoc IGenerationOracle
-    function expire(Job memory job) public {
-        bytes32 jobId = idOf(job);
-        _expect(jobId, job, Phase.Expired);
-        RoundState memory state = _books.rounds[jobId][FIRST];
-        Verdict memory verdict;
-        (verdict.outcome, verdict.round) = (Outcome.Expired, FIRST);
-
-        (state.stage, state.hash) = (Stage.Delivered, verdict.hashOf(jobId));
-        _books.rounds[jobId][FIRST] = state;
-
-        emit Settled(jobId, verdict);
-        _books.credit(job.requester, job.feeOf());
+    function expire(Job calldata) external {
+        _extend();
     }
-
-    function _close(bytes32 jobId, uint8 number, RoundState memory state, Verdict memory verdict) private {
-        (state.stage, state.hash) = (Stage.Settled, verdict.hashOf(jobId));
-        _books.rounds[jobId][number] = state;
-    }
-
-    // ------------------------------------------------------------------------------------------- deliver, withdraw
 
     /// @inheritdoc IGenerationOracle
-    /// @dev The call is the last thing that happens: whatever the consumer does meanwhile, it finds the job delivered.
-    function deliver(Job memory job, Verdict calldata verdict) public {
-        bytes32 jobId = idOf(job);
-        address consumer = job.terms.consumer;
-        RoundState memory state = _books.rounds[jobId][FIRST];
-        require(state.stage == Stage.Settled && consumer != address(0), NotDeliverable(jobId));
-        require(isFinal(jobId, verdict), WrongVerdict(jobId));
-
-        state.stage = Stage.Delivered;
-        _books.rounds[jobId][FIRST] = state;
-        _books.credit(msg.sender, job.deliverBounty());
-
-        bytes memory data = abi.encodeCall(IGenerationConsumer.onVerdict, (jobId, job, verdict));
-        emit Delivered(jobId, consumer, _callOnce(consumer, job.terms.consumerGas, data));
+    function deliver(Job calldata, Verdict calldata) external {
+        _extend();
     }
 
-    /// @dev A call gets at most 63/64 of the gas that is left (EIP-150), silently; so it is checked to be there. What the
-    /// consumer returns is not copied: it could be made as large as the rest of the gas.
-    function _callOnce(address consumer, uint256 consumerGas, bytes memory data) private returns (bool success) {
-        uint256 needed = consumerGas * 64 / 63 + CALL_GAS;
-        require(gasleft() >= needed, GasTooLow(gasleft(), needed));
-
+    /// @dev Hands the whole call to the other half, and ends as it does.
+    function _extend() private {
+        address extension = address(EXTENSION);
         assembly ("memory-safe") {
-            success := call(consumerGas, consumer, 0, add(data, 0x20), mload(data), 0, 0)
+            let data := mload(0x40)
+            calldatacopy(data, 0, calldatasize())
+            let done := delegatecall(gas(), extension, data, calldatasize(), 0, 0)
+            returndatacopy(data, 0, returndatasize())
+            if iszero(done) { revert(data, returndatasize()) }
+            return(data, returndatasize())
         }
     }
+
+    // ------------------------------------------------------------------------------------------------- deposit, withdraw
 
     /// @inheritdoc IGenerationOracle
     function deposit() external payable {
@@ -419,8 +343,8 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     // -------------------------------------------------------------------------------------------------------- the views
 
     /// @inheritdoc IGenerationOracle
-    function idOf(Job memory job) public view returns (bytes32) {
-        return keccak256(abi.encode(block.chainid, address(this), job));
+    function idOf(Job calldata job) external view returns (bytes32) {
+        return job.id();
     }
 
     /// @inheritdoc IGenerationOracle
@@ -440,9 +364,8 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     }
 
     /// @inheritdoc IGenerationOracle
-    function isFinal(bytes32 jobId, Verdict calldata verdict) public view returns (bool) {
-        (RoundState memory state,) = _latest(jobId);
-        return state.stage >= Stage.Settled && state.hash == verdict.hashOf(jobId);
+    function isFinal(bytes32 jobId, Verdict calldata verdict) external view returns (bool) {
+        return _isFinal(jobId, verdict);
     }
 
     /// @inheritdoc IGenerationOracle
@@ -483,30 +406,5 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     /// @inheritdoc IGenerationOracle
     function randomness() external view returns (address) {
         return address(RANDOMNESS);
-    }
-
-    // ----------------------------------------------------------------------------------------------------------- inside
-
-    function _drawn(bytes32 jobId, Round calldata round) private view returns (RoundState memory state) {
-        state = _books.rounds[jobId][round.number];
-        require(state.stage == Stage.Drawn, WrongPhase(Phase.Commit));
-        _checkRound(jobId, state, round);
-    }
-
-    function _checkRound(bytes32 jobId, RoundState memory state, Round calldata round) private pure {
-        require(state.hash == Rounds.hashOfDrawn(round), WrongRound(jobId, round.number));
-    }
-
-    function _latest(bytes32 jobId) private view returns (RoundState memory state, uint8 number) {
-        state = _books.rounds[jobId][FIRST];
-        number = state.latest;
-        if (number > FIRST) state = _books.rounds[jobId][number];
-    }
-
-    /// @return number the latest round's
-    function _expect(bytes32 jobId, Job memory job, Phase expected) private view returns (uint8 number) {
-        RoundState memory state;
-        (state, number) = _latest(jobId);
-        require(state.phase(REVEAL_WINDOW, job.appealWindow, number) == expected, WrongPhase(expected));
     }
 }

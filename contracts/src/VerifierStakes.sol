@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {OracleBase} from "./OracleBase.sol";
 import {IGenerationOracle} from "./interfaces/IGenerationOracle.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IVerifierStakes} from "./interfaces/IVerifierStakes.sol";
@@ -11,7 +11,7 @@ import {Pool, Seats} from "./libraries/Seats.sol";
 
 /// @notice The seats, as the owners see them (documented in IVerifierStakes) and as the oracle, which is built on this,
 /// binds and releases them.
-abstract contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
+abstract contract VerifierStakes is IVerifierStakes, OracleBase {
     using Seats for Pool;
 
     uint256 private constant MOST_URL_BYTES = 256;
@@ -20,7 +20,6 @@ abstract contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
     uint32 private immutable SEAT_AGE;
     uint32 private immutable UNBONDING_TIME;
 
-    mapping(bytes32 modelId => Pool) private _pools;
     uint32 private _poolCount;
 
     constructor(IModelRegistry models_, uint32 age, uint32 unbonding) {
@@ -89,10 +88,6 @@ abstract contract VerifierStakes is IVerifierStakes, ReentrancyGuardTransient {
         Pool storage pool = _pools[modelId];
         members = Members.wrap(pool.members(seed, slots, requestedAt, size, SEAT_AGE));
         bits = pool.bind(members);
-    }
-
-    function _poolOf(bytes32 modelId) internal view returns (Pool storage) {
-        return _pools[modelId];
     }
 
     // -------------------------------------------------------------------------------------------------------- the views

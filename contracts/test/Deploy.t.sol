@@ -31,11 +31,11 @@ contract DeployTest is Test, Deploy {
         Deployment memory it = deploy(mainnet());
 
         checkSize("GenerationOracle", address(it.oracle).code.length);
+        checkSize("OracleExtension", extensionOf(it.oracle).code.length);
         checkSize("ModelRegistry", address(it.models).code.length);
         checkSize("RandaoRandomness", address(it.randomness).code.length);
         checkSize("GenerationLens", address(it.lens).code.length);
         checkSize("Seats", vm.getDeployedCode("Seats.sol:Seats").length);
-        checkSize("Settlements", vm.getDeployedCode("Settlements.sol:Settlements").length);
         checkSize("Delegations", vm.getDeployedCode("Delegations.sol:Delegations").length);
     }
 

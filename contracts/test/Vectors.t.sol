@@ -176,9 +176,9 @@ contract VectorsTest is Protocol {
     }
 
     function _alone(bytes32 digest) private pure returns (Rulings.Ballot memory ballot) {
-        ballot.members = new IGenerationOracle.Member[](1);
-        (ballot.steps, ballot.digests) = (new IGenerationOracle.Step[](1), new bytes32[](1));
-        (ballot.steps[0], ballot.digests[0]) = (IGenerationOracle.Step.Revealed, digest);
+        (ballot.state.voted, ballot.state.done, ballot.size) = (1, 1, 1);
+        ballot.digests = new bytes32[](1);
+        ballot.digests[0] = digest;
     }
 
     // ----------------------------------------------------------------------------------------------------------- the money

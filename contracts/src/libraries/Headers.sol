@@ -10,13 +10,17 @@ library Headers {
     /// @dev From here on the first byte tells how many bytes tell the length.
     uint256 private constant LONG_STRING = 0xb7;
     uint256 private constant LONG_LIST = 0xf7;
-    /// @dev EIP-4399: the RANDAO is where the mix hash was. Later forks append fields.
-    uint256 private constant FIELDS_BEFORE = 13;
+    /// @dev The first seven fields of every header have the same lengths: the parent's hash, the ommers', the
+    /// beneficiary, three roots, and the bloom of 256 bytes.
+    uint256 private constant FIXED = 33 + 33 + 21 + 3 * 33 + 259;
+    /// @dev Difficulty, number, gas limit, gas used, time, extra data. Then comes the RANDAO, where the mix hash was
+    /// (EIP-4399). Later forks append fields.
+    uint256 private constant FIELDS_BETWEEN = 6;
 
     function randao(bytes calldata header) internal pure returns (bytes32) {
         // A header is longer than 55 bytes: the list begins with its length's length.
-        uint256 place = 1 + uint8(header[0]) - LONG_LIST;
-        for (uint256 i; i < FIELDS_BEFORE; ++i) {
+        uint256 place = 1 + uint8(header[0]) - LONG_LIST + FIXED;
+        for (uint256 i; i < FIELDS_BETWEEN; ++i) {
             place = skip(header, place);
         }
         return bytes32(header[place + 1:place + 33]);

@@ -31,14 +31,29 @@ library Rounds {
         return bytes17(keccak256(abi.encode(round.number, round.drawSeed, round.members)));
     }
 
-    /// @dev The same, of calldata: cheaper than to copy it first.
-    function hashOfDrawn(IGenerationOracle.Round calldata round) internal pure returns (bytes17) {
-        return bytes17(keccak256(abi.encode(round.number, round.drawSeed, round.members)));
+    /// @dev The same of calldata, where the words lie as they are encoded. Encoded otherwise, they have another hash.
+    function hashOfDrawn(IGenerationOracle.Round calldata round) internal pure returns (bytes17 hash) {
+        uint256 members = round.members.length;
+        assembly ("memory-safe") {
+            let words := mload(0x40)
+            let size := add(0x80, shl(5, members))
+            calldatacopy(words, round, size)
+            hash := shl(120, shr(120, keccak256(words, size)))
+        }
     }
 
     /// @dev Binds the job, so that two verdicts that some job could have are worth nothing to another.
     function hashOf(IGenerationOracle.Verdict memory verdict, bytes32 jobId) internal pure returns (bytes17) {
         return bytes17(keccak256(abi.encode(jobId, verdict)));
+    }
+
+    /// @dev The whole word at once, as the compiler lays it out; it would mask in one field after the other.
+    function write(IGenerationOracle.RoundState storage self, IGenerationOracle.RoundState memory state) internal {
+        uint256 word = uint136(state.hash) | (uint256(state.clock) << 136) | (uint256(state.voted) << 176)
+            | (uint256(state.done) << 208) | (uint256(state.stage) << 240) | (uint256(state.latest) << 248);
+        assembly ("memory-safe") {
+            sstore(self.slot, word)
+        }
     }
 
     // ---------------------------------------------------------------------------------------------------------- phases
@@ -83,10 +98,19 @@ library Rounds {
         pure
         returns (IGenerationOracle.Step)
     {
-        bool voted = self.voted & bit(member) != 0;
-        bool done = self.done & bit(member) != 0;
-        if (voted) return done ? IGenerationOracle.Step.Revealed : IGenerationOracle.Step.Committed;
-        return done ? IGenerationOracle.Step.Out : IGenerationOracle.Step.Drawn;
+        uint256 voted = (self.voted >> member) & 1;
+        uint256 done = (self.done >> member) & 1;
+        return IGenerationOracle.Step((voted << 1) | done);
+    }
+
+    /// @notice The members that have revealed, a bit for each.
+    function revealed(IGenerationOracle.RoundState memory self) internal pure returns (uint256) {
+        return self.voted & self.done;
+    }
+
+    /// @notice The members that have said nothing, a bit for each.
+    function silent(IGenerationOracle.RoundState memory self) internal pure returns (uint256) {
+        return ~(self.voted | self.done);
     }
 
     function commit(IGenerationOracle.RoundState memory self, uint256 member) internal pure {

@@ -3,19 +3,23 @@ pragma solidity 0.8.37;
 
 import {IGenerationOracle} from "../interfaces/IGenerationOracle.sol";
 import {Digests} from "./Digests.sol";
-import {Members} from "./Members.sol";
+import {Rounds} from "./Rounds.sol";
 import {Standing, Standings} from "./Standings.sol";
 import {Tally} from "./Tally.sol";
 
 /// @notice What the votes of a round come to: the winner, and what that means for each member. Pure.
 library Rulings {
-    using Members for IGenerationOracle.Member;
+    using Rounds for IGenerationOracle.RoundState;
     using Standings for Standing;
 
-    /// @notice A round's votes. `digests` holds the revealed ones, in the order of the committee.
+    /// @notice A round's votes.
     struct Ballot {
-        IGenerationOracle.Member[] members;
-        IGenerationOracle.Step[] steps;
+        IGenerationOracle.RoundState state;
+        /// Of the committee.
+        uint256 size;
+        /// A bit for each member that is excused.
+        uint256 excused;
+        /// Those that were revealed, in the order of the committee.
         bytes32[] digests;
     }
 
@@ -35,7 +39,6 @@ library Rulings {
     struct Bill {
         uint96[] earned;
         uint96[] lost;
-        bool[] evicted;
         uint256 totalEarned;
         uint256 totalLost;
         /// The part of `totalLost` that is bonds.
@@ -95,12 +98,12 @@ library Rulings {
         pure
         returns (Bill memory bill)
     {
-        uint256 members = ballot.members.length;
-        (bill.earned, bill.lost, bill.evicted) = (new uint96[](members), new uint96[](members), new bool[](members));
+        (bill.earned, bill.lost) = (new uint96[](ballot.size), new uint96[](ballot.size));
         uint256 revealed;
-        for (uint256 i; i < members; ++i) {
-            bool opened = ballot.steps[i] == IGenerationOracle.Step.Revealed;
-            if (!opened) enter(bill, i, unrevealed(ballot, i), rules);
+        for (uint256 i; i < ballot.size; ++i) {
+            IGenerationOracle.Step step = ballot.state.stepOf(i);
+            bool opened = step == IGenerationOracle.Step.Revealed;
+            if (!opened) enter(bill, i, unrevealed(ballot, i, step), rules);
             else enter(bill, i, judged(rules, accepted, winner, ballot.digests[revealed++]), rules);
         }
     }
@@ -108,14 +111,17 @@ library Rulings {
     function enter(Bill memory bill, uint256 i, Standing standing, Rules memory rules) private pure {
         uint96 earned = standing.earned(rules.share);
         uint96 lost = standing.lost(rules.share, rules.bond);
-        (bill.earned[i], bill.lost[i], bill.evicted[i]) = (earned, lost, standing == Standing.Silent);
-        bill.totalEarned += earned;
-        bill.totalLost += lost;
-        if (standing.isSlashed()) bill.slashed += lost;
+        (bill.earned[i], bill.lost[i]) = (earned, lost);
+        // 31 amounts of 96 bits.
+        unchecked {
+            bill.totalEarned += earned;
+            bill.totalLost += lost;
+            if (standing.isSlashed()) bill.slashed += lost;
+        }
     }
 
-    function unrevealed(Ballot memory ballot, uint256 i) private pure returns (Standing) {
-        return Standings.ofUnrevealed(ballot.steps[i], ballot.members[i].isExcused(), ballot.digests.length > 0);
+    function unrevealed(Ballot memory ballot, uint256 i, IGenerationOracle.Step step) private pure returns (Standing) {
+        return Standings.ofUnrevealed(step, (ballot.excused >> i) & 1 == 1, ballot.digests.length > 0);
     }
 
     function judged(Rules memory rules, bool accepted, bytes32 winner, bytes32 digest) private pure returns (Standing) {
@@ -141,8 +147,8 @@ library Rulings {
         return job.poolSeats < 3 * uint256(sizeOf(job.terms.committeeSize, 2));
     }
 
-    /// @notice Whether so many of the pool's slots were empty, left or too young at the request that a draw, which looks at
-    /// a bounded number of slots, might come out short.
+    /// @notice Whether so many of the pool's slots were empty, left or too young at the request that a draw, which
+    /// looks at a bounded number of slots, might come out short.
     function hasHoles(IGenerationOracle.Job memory job) internal pure returns (bool) {
         return job.poolSlots > 2 * uint256(job.poolSeats);
     }

@@ -22,8 +22,8 @@ struct Pool {
     mapping(uint32 number => IVerifierStakes.Seat) seats;
 }
 
-/// @notice The seats of a pool: how they come, go, and are drawn. Linked, so that the oracle keeps below the size of a
-/// contract (EIP-170).
+/// @notice The seats of a pool: how they come, go, and are drawn. The owners' side is linked, so that the oracle keeps
+/// below the size of a contract (EIP-170); the draw, which every job pays for, is not.
 library Seats {
     using Draws for Draws.Deck;
     using Members for IGenerationOracle.Member;
@@ -137,47 +137,40 @@ library Seats {
 
     // --------------------------------------------------------------------------------------------------------- the draw
 
-    function draw(Pool storage pool, bytes32 seed, uint32 slots, uint40 requestedAt, uint8 size, uint32 seatAge)
-        private
+    /// @notice See `IVerifierStakes.committee`.
+    function members(Pool storage pool, bytes32 seed, uint32 slots, uint40 requestedAt, uint8 size, uint32 seatAge)
+        internal
         view
-        returns (uint32[] memory drawn)
+        returns (bytes32[] memory drawn)
     {
         Draws.Deck memory deck = Draws.deck(seed, slots, 4 * uint256(size) + 16);
-        drawn = new uint32[](size);
+        drawn = new bytes32[](size);
         uint256 found;
-        while (found < size && deck.left()) {
+        while (found < drawn.length && deck.left()) {
             uint32 number = uint32(deck.deal());
-            if (mayBeDrawn(pool.seats[number], requestedAt, seatAge)) drawn[found++] = number;
+            if (mayBeDrawn(pool.seats[number], requestedAt, seatAge)) drawn[found++] = memberOf(pool, number);
         }
         assembly ("memory-safe") {
             mstore(drawn, found) // what was not found is cut off
         }
     }
 
-    /// @notice See `IVerifierStakes.committee`.
-    function members(Pool storage pool, bytes32 seed, uint32 slots, uint40 requestedAt, uint8 size, uint32 seatAge)
-        external
-        view
-        returns (bytes32[] memory drawn)
-    {
-        uint32[] memory numbers = draw(pool, seed, slots, requestedAt, size, seatAge);
-        drawn = new bytes32[](numbers.length);
-        uint32 number = pool.number;
-        for (uint256 i; i < numbers.length; ++i) {
-            IVerifierStakes.Seat storage seat = pool.seats[numbers[i]];
-            (uint8 used, uint8 bonds) = (seat.places, seat.bonds);
-            address operator = count(used) < bonds ? seat.operator : address(0);
-            drawn[i] = Members.pack(operator, number, numbers[i], freePlace(used));
-        }
+    /// @dev Without an operator if the stake is fully bound.
+    function memberOf(Pool storage pool, uint32 number) private view returns (bytes32) {
+        IVerifierStakes.Seat storage seat = pool.seats[number];
+        (uint8 used, uint8 bonds) = (seat.places, seat.bonds);
+        address operator = count(used) < bonds ? seat.operator : address(0);
+        return Members.pack(operator, pool.number, number, freePlace(used));
     }
 
     /// @dev Binds an eighth of the stake of each seat that is not excused.
     /// @return bits one for each of them, by member
     function bind(Pool storage pool, IGenerationOracle.Member[] memory drawn) internal returns (uint32 bits) {
         for (uint256 i; i < drawn.length; ++i) {
-            if (drawn[i].isExcused()) continue;
+            IGenerationOracle.Member member = drawn[i];
+            if (member.isExcused()) continue;
 
-            pool.seats[drawn[i].seat()].places |= uint8(1 << drawn[i].place());
+            pool.seats[member.seat()].places |= uint8(1 << member.place());
             bits |= uint32(1 << i);
         }
     }

@@ -5,16 +5,12 @@ import {Digests} from "./Digests.sol";
 
 /// @notice Finds the verdict of a committee. Pure, and independent of the order of the digests.
 library Tally {
-    /// @dev What is known of each digest once all pairs are compared.
-    struct Rank {
-        /// Digests that it accepts, itself included.
-        uint256 support;
-        /// Its distance from all digests, all lanes together.
-        uint256 distance;
-    }
+    /// @dev More than any distance: a rank is `supporters * SUPPORTER - distance`, the distance that from all digests,
+    /// all lanes together. The greater rank has more supporters or, of as many, the smaller distance.
+    uint256 private constant SUPPORTER = 1 << 128;
 
-    /// @notice "Within tolerance" is not transitive, so the winner is the digest that most digests accept; ties go to the
-    /// smaller total distance, then to the smaller digest. It needs a quorum of the committee, whoever revealed.
+    /// @notice "Within tolerance" is not transitive, so the winner is the digest that most digests accept; ties go to
+    /// the smaller total distance, then to the smaller digest. It needs a quorum of the committee, whoever revealed.
     /// @param accept per lane, as `Digests.lanes` spreads it
     /// @param digests the revealed ones, in any order
     /// @return support digests that the winner accepts, itself included; 0 if no digest has a quorum
@@ -26,11 +22,14 @@ library Tally {
     {
         if (digests.length < quorum_) return (0, 0);
 
-        Rank[] memory ranks = compare(accept, digests);
-        for (uint256 i = 1; i < digests.length; ++i) {
-            if (precedes(ranks[i], digests[i], ranks[winner], digests[winner])) winner = i;
+        uint256[] memory ranks = compare(accept, digests);
+        uint256 most;
+        for (uint256 i; i < digests.length; ++i) {
+            uint256 rank = ranks[i];
+            if (rank < most || (rank == most && digests[i] >= digests[winner])) continue;
+            (winner, most) = (i, rank);
         }
-        support = ranks[winner].support;
+        support = (most + SUPPORTER - 1) / SUPPORTER;
         if (support < quorum_) return (0, 0);
     }
 
@@ -39,29 +38,22 @@ library Tally {
         return superMajority ? 2 * committeeSize / 3 + 1 : committeeSize / 2 + 1;
     }
 
-    /// @dev Distance is symmetric, so each pair is looked at once.
-    function compare(uint256 accept, bytes32[] memory digests) private pure returns (Rank[] memory ranks) {
-        ranks = new Rank[](digests.length);
+    /// @dev Distance is symmetric, so each pair is looked at once. A digest supports itself, so that no rank is below
+    /// zero.
+    function compare(uint256 accept, bytes32[] memory digests) private pure returns (uint256[] memory ranks) {
+        ranks = new uint256[](digests.length);
         for (uint256 i; i < digests.length; ++i) {
-            Rank memory mine = ranks[i];
-            mine.support += 1;
+            bytes32 digest = digests[i];
+            uint256 rank = SUPPORTER;
             for (uint256 j; j < i; ++j) {
-                Rank memory its = ranks[j];
-                uint256 apart = Digests.apart(digests[i], digests[j]);
-                uint256 distance = Digests.total(apart);
-                mine.distance += distance;
-                its.distance += distance;
-                if (!Digests.within(apart, accept)) continue;
-
-                mine.support += 1;
-                its.support += 1;
+                uint256 apart = Digests.apart(digest, digests[j]);
+                unchecked {
+                    uint256 change = (Digests.within(apart, accept) ? SUPPORTER : 0) - Digests.total(apart);
+                    rank += change;
+                    ranks[j] += change;
+                }
             }
+            ranks[i] = rank;
         }
-    }
-
-    function precedes(Rank memory a, bytes32 digestA, Rank memory b, bytes32 digestB) private pure returns (bool) {
-        if (a.support != b.support) return a.support > b.support;
-        if (a.distance != b.distance) return a.distance < b.distance;
-        return digestA < digestB;
     }
 }

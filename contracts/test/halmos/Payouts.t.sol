@@ -16,8 +16,7 @@ contract PayoutsSymbolicTest is Test {
 
     /// @dev What three members did.
     struct Votes {
-        /// Zero is an excused one.
-        bytes32[3] members;
+        bool[3] excused;
         uint8[3] steps;
         uint8[3] digests;
     }
@@ -71,18 +70,20 @@ contract PayoutsSymbolicTest is Test {
     }
 
     function ballotOf(Votes memory votes) internal pure returns (Rulings.Ballot memory ballot) {
-        ballot.members = new IGenerationOracle.Member[](COMMITTEE);
-        ballot.steps = new IGenerationOracle.Step[](COMMITTEE);
-        ballot.digests = new bytes32[](COMMITTEE);
+        ballot.size = COMMITTEE;
+        bytes32[] memory digests = new bytes32[](COMMITTEE);
         uint256 revealed;
         for (uint256 i; i < COMMITTEE; ++i) {
-            ballot.members[i] = IGenerationOracle.Member.wrap(votes.members[i]);
-            ballot.steps[i] = IGenerationOracle.Step(votes.steps[i] & 3);
-            if (ballot.steps[i] == IGenerationOracle.Step.Revealed) {
-                ballot.digests[revealed++] = bytes32(uint256(votes.digests[i] & 7));
+            uint32 step = votes.steps[i] & 3;
+            ballot.state.voted |= (step >> 1) << uint32(i);
+            ballot.state.done |= (step & 1) << uint32(i);
+            ballot.excused |= flag(votes.excused[i]) << i;
+            if (step == uint8(IGenerationOracle.Step.Revealed)) {
+                digests[revealed++] = bytes32(uint256(votes.digests[i] & 7));
             }
         }
-        Rulings.cut(ballot.digests, revealed);
+        Rulings.cut(digests, revealed);
+        ballot.digests = digests;
     }
 
     function flag(bool yes) internal pure returns (uint256 one) {

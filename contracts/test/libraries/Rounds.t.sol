@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Test} from "forge-std/Test.sol";
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
+import {Members} from "../../src/libraries/Members.sol";
 import {Rounds} from "../../src/libraries/Rounds.sol";
 
 contract RoundsTest is Test {
@@ -11,6 +12,8 @@ contract RoundsTest is Test {
     uint32 internal constant COMMIT = 120;
     uint32 internal constant REVEAL = 60;
     uint32 internal constant APPEAL = 8;
+
+    IGenerationOracle.RoundState private _stored;
 
     function setUp() public {
         vm.warp(1_800_000_000);
@@ -100,6 +103,45 @@ contract RoundsTest is Test {
         if (part == 1) round.drawSeed = other | bytes32(uint256(1));
         if (part == 2) round.members[1] = IGenerationOracle.Member.wrap(other | bytes32(uint256(1)));
         assertNotEq(Rounds.hashOf(round), before);
+    }
+
+    /// @dev Calldata is hashed as it lies; encoded in any other way than the usual one, a round has another hash.
+    function testFuzz_hashOfDrawn_isTheSameOfCalldata(uint8 number, bytes32 seed, bytes32[] memory words) public view {
+        IGenerationOracle.Round memory round =
+            IGenerationOracle.Round({number: number, drawSeed: seed, members: Members.wrap(words)});
+        bytes memory usual = abi.encodeCall(this.hashOfDrawn, (round));
+        assertEq(this.hashOfDrawn(round), Rounds.hashOf(round));
+
+        bytes memory unusual = abi.encodePacked(
+            this.hashOfDrawn.selector, uint256(32), uint256(number), seed, uint256(128), uint256(0), words.length, words
+        );
+        (bool read, bytes memory hash) = address(this).staticcall(unusual);
+        assertTrue(read);
+        assertEq(unusual.length, usual.length + 32);
+        assertNotEq(bytes17(hash), Rounds.hashOf(round));
+    }
+
+    function hashOfDrawn(IGenerationOracle.Round calldata round) external pure returns (bytes17) {
+        return Rounds.hashOfDrawn(round);
+    }
+
+    /// @dev The word is the compiler's own, whatever it was before.
+    function testFuzz_write_keepsEveryField(bytes17 hash, uint40 clock, uint64 bits, uint16 rest, uint256 before)
+        public
+    {
+        IGenerationOracle.RoundState memory state = IGenerationOracle.RoundState({
+            hash: hash,
+            clock: clock,
+            voted: uint32(bits),
+            done: uint32(bits >> 32),
+            stage: IGenerationOracle.Stage(rest % 5),
+            latest: uint8(rest >> 8)
+        });
+        assembly ("memory-safe") {
+            sstore(_stored.slot, before)
+        }
+        _stored.write(state);
+        assertEq(abi.encode(_stored), abi.encode(state));
     }
 
     function drawn(uint256 members) internal view returns (IGenerationOracle.RoundState memory state) {
