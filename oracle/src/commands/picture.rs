@@ -83,17 +83,16 @@ fn defaults(manifest: Option<&Path>, model: &RegisteredModel) -> eyre::Result<Im
             local.hash,
             model.model.manifestHash
         );
-        return Ok(local.manifest.defaults);
+        return Ok(local.manifest.image()?.defaults);
     }
-    local_models().find(|local| local.hash == model.model.manifestHash).map(|local| local.manifest.defaults).ok_or_else(
-        || {
-            eyre::eyre!(
-                "the manifest of model {} ({}) is not in models/: give --size, --steps and --guidance, or say where it is with --manifest",
-                printable(&model.name),
-                model.id
-            )
-        },
-    )
+    let local = local_models().find(|local| local.hash == model.model.manifestHash).ok_or_else(|| {
+        eyre::eyre!(
+            "the manifest of model {} ({}) is not in models/: give --size, --steps and --guidance, or say where it is with --manifest",
+            printable(&model.name),
+            model.id
+        )
+    })?;
+    Ok(local.manifest.image()?.defaults)
 }
 
 fn folder_of(path: &Path) -> eyre::Result<&Path> {

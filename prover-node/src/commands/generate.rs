@@ -15,8 +15,8 @@ use eyre::{bail, eyre};
 use indicatif::{ProgressBar, ProgressStyle};
 use oracle::{
     digest::Digest,
-    manifest::LocalModel,
-    spec::{ImageSpec, Prompt},
+    manifest::{LocalModel, ManifestError},
+    spec::ImageSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -109,7 +109,7 @@ pub fn execute(args: GenerateArgs, json: bool) -> eyre::Result<()> {
     let studio = Studio::open(&model_dir, settings)?;
     let spec = match (what.spec, what.prompt) {
         (Some(file), _) => read_spec(&file)?,
-        (None, prompt) => studio.spec_for(&prompt.unwrap_or_default()),
+        (None, prompt) => studio.spec_for(&prompt.unwrap_or_default())?,
     };
     let noise_seed = noise_seed.ok_or_else(|| eyre!("--noise-seed is missing"))?;
 
@@ -129,18 +129,8 @@ impl Studio {
         Ok(Self { model, pipeline, profile })
     }
 
-    fn spec_for(&self, prompt: &str) -> ImageSpec {
-        let defaults = self.model.manifest.defaults;
-        ImageSpec {
-            prompt: prompt.into(),
-            negative_prompt: Prompt::default(),
-            width: defaults.width,
-            height: defaults.height,
-            steps: defaults.steps,
-            solver: defaults.solver,
-            guidance: defaults.guidance,
-            seed: B256::ZERO,
-        }
+    fn spec_for(&self, prompt: &str) -> Result<ImageSpec, ManifestError> {
+        Ok(self.model.manifest.image()?.spec(prompt.into()))
     }
 
     fn inputs(&self, spec: &ImageSpec, noise_seed: B256) -> Inputs {

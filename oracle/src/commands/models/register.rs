@@ -75,7 +75,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     let account = context.connect_as(&args.keys).await?;
     let (owner, seat_stake_wei, royalty) = (account.address, U96::from(seat_stake.0), args.royalty.0);
     let terms = ModelTerms { owner, seat_stake: seat_stake_wei, price, time: args.time, royalty };
-    let model = local.manifest.on_chain(local.hash, terms);
+    let model = local.manifest.on_chain(local.hash, terms)?;
     let model_id = id(&model);
     let models = account.chain.models();
     let transaction = match models.isRegistered(model_id).call().await.map_err(ChainError::from)? {
@@ -106,13 +106,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
 
 fn verified(args: &Args, terminal: &Terminal) -> eyre::Result<LocalModel> {
     let local = LocalModel::open(&args.folder)?;
-    local.manifest.profile.check()?;
-    eyre::ensure!(
-        !local.manifest.files.is_empty(),
-        "the manifest of {} pins no files: `oracle models pin {}` completes it",
-        printable(&local.manifest.name),
-        args.folder.display()
-    );
     let mut progress = terminal.progress();
     progress.step(format!("checking {} files", local.manifest.files.len()));
     local.verify()?;
