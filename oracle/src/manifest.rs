@@ -23,7 +23,7 @@ pub use self::{
         ImageDefaults, ImageFamily, ImagePipeline, Kind, Pipeline, TextBounds, TextDefaults, TextFamily, TextPipeline,
         TextProfile, Weights,
     },
-    source::{Commit, Repository, Revision, Source},
+    source::{BaseUrl, Commit, Repository, Revision, Source},
 };
 use crate::chain::IModelRegistry;
 

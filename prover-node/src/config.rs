@@ -59,7 +59,7 @@ pub struct Config {
 impl Config {
     /// Checks what was typed against files and chain. Each error is one line that says what to do.
     pub async fn from_args(args: RunArgs) -> eyre::Result<Self> {
-        let files = LocalModel::open(&args.model_dir)?;
+        let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
         let trial = trial(files.manifest.image()?);
         let chain = connect(&args.chain).await?;
         let model = registered(&chain, &files, args.model.as_ref()).await?;

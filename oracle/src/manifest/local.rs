@@ -9,7 +9,7 @@ use std::{
 use alloy::primitives::B256;
 use sha2::{Digest as _, Sha256};
 
-use super::{Draft, FilePath, MANIFEST_FILE, MAX_MANIFEST_BYTES, Manifest, ManifestError, ModelFile};
+use super::{Draft, FilePath, MANIFEST_FILE, MAX_MANIFEST_BYTES, Manifest, ManifestError, ModelFile, Unsound};
 
 /// A pinned manifest with its hash and the folder it was read from.
 #[derive(Debug, Clone)]
@@ -41,8 +41,13 @@ impl LocalDraft {
         let mut bytes = Vec::new();
         let file = File::open(&path).map_err(unreadable)?;
         file.take(MAX_MANIFEST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        let draft = Draft::parse(&bytes).map_err(|source| ManifestError::Unsound { path, source })?;
-        Ok(Self { draft, hash: B256::from_slice(&Sha256::digest(&bytes)), folder: folder.to_owned() })
+        Self::parse(&bytes, folder).map_err(|source| ManifestError::Unsound { path, source })
+    }
+
+    /// The manifest that lies or will lie in `folder`.
+    pub fn parse(bytes: &[u8], folder: &Path) -> Result<Self, Unsound> {
+        let hash = B256::from_slice(&Sha256::digest(bytes));
+        Ok(Self { draft: Draft::parse(bytes)?, hash, folder: folder.to_owned() })
     }
 
     /// The model, if every file is pinned.
@@ -65,23 +70,7 @@ impl LocalModel {
 
     /// Hashes every file and compares it with the manifest.
     pub fn verify(&self) -> Result<(), ManifestError> {
-        self.manifest.files.iter().try_for_each(|file| self.verify_file(file))
-    }
-
-    /// Hashes a file of the manifest's and compares it.
-    pub fn verify_file(&self, file: &ModelFile) -> Result<(), ManifestError> {
-        let path = inside(&self.folder, file.path.as_str())?;
-        let unreadable = |source| ManifestError::Unreadable { path: path.clone(), source };
-        // Told by its length, a file need not be read.
-        let actual = fs::metadata(&path).map_err(unreadable)?.len();
-        if actual != file.size {
-            return Err(ManifestError::WrongSize { path, expected: file.size, actual });
-        }
-        let (_, actual) = hash_file(&path).map_err(unreadable)?;
-        if actual != file.sha256 {
-            return Err(ManifestError::WrongHash { path, expected: file.sha256, actual });
-        }
-        Ok(())
+        self.manifest.files.iter().try_for_each(|file| file.verify(&self.folder))
     }
 
     /// Where a pinned file lies.
@@ -90,6 +79,24 @@ impl LocalModel {
             return inside(&self.folder, path);
         }
         Err(ManifestError::NotPinned { name: self.manifest.name.clone(), path: path.to_owned() })
+    }
+}
+
+impl ModelFile {
+    /// Hashes the file below `folder` and compares it.
+    pub fn verify(&self, folder: &Path) -> Result<(), ManifestError> {
+        let path = inside(folder, self.path.as_str())?;
+        let unreadable = |source| ManifestError::Unreadable { path: path.clone(), source };
+        // Told by its length, a file need not be read.
+        let actual = fs::metadata(&path).map_err(unreadable)?.len();
+        if actual != self.size {
+            return Err(ManifestError::WrongSize { path, expected: self.size, actual });
+        }
+        let (_, actual) = hash_file(&path).map_err(unreadable)?;
+        if actual != self.sha256 {
+            return Err(ManifestError::WrongHash { path, expected: self.sha256, actual });
+        }
+        Ok(())
     }
 }
 

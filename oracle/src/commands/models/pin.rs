@@ -8,9 +8,12 @@ use std::{
 };
 
 use alloy::primitives::B256;
-use oracle::manifest::{
-    FilePath, ListedFile, LocalDraft, LocalModel, MANIFEST_FILE, Manifest, ManifestError, ModelFile, files_of,
-    hash_file,
+use oracle::{
+    manifest::{
+        FilePath, ListedFile, LocalDraft, LocalModel, MANIFEST_FILE, Manifest, ManifestError, ModelFile, files_of,
+        hash_file,
+    },
+    models_dir::ModelsDirArgs,
 };
 use serde::Serialize;
 
@@ -25,9 +28,9 @@ const DEPTH: usize = 2;
 The folder holds the model and a quorate-model.json, whose \"files\" may be out of date: they are replaced. Everything else \
 in it stays. A manifest that changes is another model: register it anew.")]
 pub(crate) struct Args {
-    /// The model's folder
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
+    /// The model's folder, or the name of one in the models folder
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -40,18 +43,19 @@ struct Pinned {
     changed: bool,
 }
 
-pub(crate) fn run(args: &Args, context: &Context) -> eyre::Result<ExitCode> {
-    let before = LocalDraft::open(&args.folder)?;
-    let paths = files_of(&before.draft.pipeline, &available(&args.folder)?)?;
-    let files = pin(&args.folder, paths, &context.terminal)?;
+pub(crate) fn run(args: &Args, models: &ModelsDirArgs, context: &Context) -> eyre::Result<ExitCode> {
+    let folder = models.resolve(&args.model);
+    let before = LocalDraft::open(&folder)?;
+    let paths = files_of(&before.draft.pipeline, &available(&folder)?)?;
+    let files = pin(&folder, paths, &context.terminal)?;
     let unchanged = before.draft.files.iter().cloned().eq(files.iter().cloned().map(ListedFile::from));
-    let path = args.folder.join(MANIFEST_FILE);
+    let path = folder.join(MANIFEST_FILE);
     if !unchanged {
         let manifest: Manifest = before.draft.with_files(files);
         write_whole(&path, &manifest.to_bytes()?, true)?;
     }
 
-    let after = LocalModel::open(&args.folder)?;
+    let after = LocalModel::open(&folder)?;
     let pinned = Pinned {
         manifest: path,
         manifest_hash: after.hash,
