@@ -4,7 +4,7 @@ mod arithmetic;
 mod error;
 mod file;
 mod layout;
-mod local;
+pub(crate) mod local;
 mod pipeline;
 mod source;
 

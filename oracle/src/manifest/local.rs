@@ -117,7 +117,7 @@ pub fn hash_file(path: &Path) -> io::Result<(u64, B256)> {
 }
 
 /// `path` below `folder`, unless a link on the way leads out. What is not there leads nowhere.
-fn inside(folder: &Path, path: &str) -> Result<PathBuf, ManifestError> {
+pub(crate) fn inside(folder: &Path, path: &str) -> Result<PathBuf, ManifestError> {
     let full = folder.join(path);
     let real = |path: &Path| fs::canonicalize(path).ok();
     let deepest = full.ancestors().take_while(|ancestor| *ancestor != folder).find_map(real);

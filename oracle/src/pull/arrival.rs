@@ -10,7 +10,7 @@ use alloy::primitives::B256;
 use sha2::{Digest as _, Sha256};
 
 use super::{OnProgress, Progress, PullError};
-use crate::manifest::{FilePath, ManifestError, ModelFile};
+use crate::manifest::{FilePath, ModelFile, local::inside};
 
 /// What is known beforehand.
 #[derive(Debug, Clone, Copy)]
@@ -33,11 +33,10 @@ pub(super) struct Arrival {
 impl Arrival {
     /// Takes up what an earlier pull has left, if the sha256 will tell whether it belongs to the same file.
     pub(super) fn open(folder: &Path, path: &FilePath, expected: Expected) -> Result<Self, PullError> {
-        let target = folder.join(path);
+        let target = inside(folder, path.as_str())?;
         let (parent, name) = (target.parent().unwrap_or(folder), target.file_name().unwrap_or_default());
         let part = parent.join(format!(".{}.part", name.to_string_lossy()));
         fs::create_dir_all(parent).map_err(|source| PullError::Disk { path: parent.to_owned(), source })?;
-        check_inside(folder, parent)?;
 
         let failed = |source| PullError::Disk { path: part.clone(), source };
         let file = open_part(&part).map_err(failed)?;
@@ -166,12 +165,4 @@ fn open_part(part: &Path) -> io::Result<File> {
         return Err(io::Error::other("it is not a plain file; remove it"));
     }
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(part)
-}
-
-fn check_inside(folder: &Path, parent: &Path) -> Result<(), PullError> {
-    let real = |path: &Path| fs::canonicalize(path).map_err(|source| PullError::Disk { path: path.to_owned(), source });
-    match real(parent)?.starts_with(real(folder)?) {
-        true => Ok(()),
-        false => Err(ManifestError::OutsideFolder { path: parent.to_owned() }.into()),
-    }
 }
