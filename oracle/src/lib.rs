@@ -13,6 +13,8 @@ pub mod follower;
 pub mod job;
 pub mod keys;
 pub mod manifest;
+pub mod models_dir;
+pub mod pull;
 pub mod round;
 pub mod safe_value;
 pub mod spec;

@@ -37,9 +37,8 @@ enum Command {
     Advance(advance::Args),
     /// Pay for a larger committee to look again
     Appeal(appeal::Args),
-    /// List, show, pin and register models
-    #[command(subcommand)]
-    Models(models::Command),
+    /// List, show, add, pull, verify, remove, pin and register models
+    Models(models::Args),
     /// Show the seats of a model's pool
     Verifiers(verifiers::Args),
     /// Show what a job costs and what it puts at risk
@@ -82,7 +81,7 @@ async fn run(command: Command, context: &Context) -> eyre::Result<ExitCode> {
         Command::Fetch(args) => fetch::run(args, context).await,
         Command::Advance(args) => advance::run(args, context).await,
         Command::Appeal(args) => appeal::run(args, context).await,
-        Command::Models(command) => models::run(command, context).await,
+        Command::Models(args) => models::run(args, context).await,
         Command::Verifiers(args) => verifiers::run(args, context).await,
         Command::Quote(args) => quote::run(args, context).await,
         Command::Balance(args) => balance::run(args, context).await,

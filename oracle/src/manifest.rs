@@ -1,199 +1,65 @@
 //! The manifest: what a model is, down to the last byte of its weights. It lies beside them as `quorate-model.json`.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+mod arithmetic;
+mod error;
+mod file;
+mod layout;
+pub(crate) mod local;
+mod pipeline;
+mod source;
+
+use std::collections::HashSet;
 
 use alloy::primitives::{Address, B256, aliases::U96};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use crate::{
-    chain::IModelRegistry,
-    digest::ToleranceProfile,
-    spec::{ImageBounds, Solver},
+pub use self::{
+    arithmetic::{Arithmetic, Device, PermittedArithmetic},
+    error::{ManifestError, Unsound},
+    file::{FilePath, FilePathError, ListedFile, ModelFile},
+    layout::{LayoutError, files_of},
+    local::{LocalDraft, LocalModel, hash_file},
+    pipeline::{
+        ImageDefaults, ImageFamily, ImagePipeline, Kind, Pipeline, TextBounds, TextDefaults, TextFamily, TextPipeline,
+        TextProfile, Weights,
+    },
+    source::{BaseUrl, Commit, Repository, Revision, Source},
 };
+use crate::chain::IModelRegistry;
 
 /// The manifest's name in a model's folder.
 pub const MANIFEST_FILE: &str = "quorate-model.json";
 
-/// What `quorate-model.json` says. Integers only; its hash is the sha256 of the file.
+/// Bytes in a manifest, at most.
+pub const MAX_MANIFEST_BYTES: usize = 1 << 20;
+
+/// Bytes in a name, at most: the registry takes no more.
+const MAX_NAME_BYTES: usize = 64;
+
+/// What `quorate-model.json` says; docs/MODELS.md has every field. Integers only; its hash is the sha256 of the file.
+///
+/// With [`ModelFile`]s every file is pinned, and the manifest has an id. With [`ListedFile`]s it is a [`Draft`]: some
+/// hashes may not be known yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Manifest {
-    /// A name for people, such as `emoji-64`.
+pub struct Manifest<F = ModelFile> {
+    /// A name for people and folders, such as `emoji-64`: ASCII letters, digits, `.`, `_` and `-`, at most 64.
     pub name: String,
-    /// SPDX expression.
+    /// SPDX expression, or `LicenseRef-` and a name.
     pub license: String,
-    /// The pipeline that the files are for.
-    pub family: Family,
+    /// Where the files are to be had; none if they come with the manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// What the files make, and within which bounds.
+    pub pipeline: Pipeline,
     /// The arithmetic that a verifier may use.
-    pub arithmetic: Vec<Arithmetic>,
-    /// What a request that says nothing gets.
-    pub defaults: ImageDefaults,
-    /// What a request may ask for.
-    pub bounds: ImageBounds,
-    /// How far honest digests may be apart.
-    pub profile: ToleranceProfile,
+    pub arithmetic: PermittedArithmetic,
     /// Every file that the pipeline reads, and no other.
-    pub files: Vec<ModelFile>,
+    pub files: Vec<F>,
 }
 
-/// How a model's files are put together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Family {
-    /// CLIP text encoder, UNet2DConditionModel, AutoencoderKL, in the folders of `diffusers`.
-    StableDiffusion,
-}
-
-/// What the matrices are multiplied in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Arithmetic {
-    /// IEEE single precision.
-    F32,
-    /// IEEE half precision.
-    F16,
-    /// bfloat16.
-    Bf16,
-}
-
-/// Pipeline settings for a request that states none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ImageDefaults {
-    /// In pixels.
-    pub width: u32,
-    /// In pixels.
-    pub height: u32,
-    /// Denoising steps.
-    pub steps: u32,
-    /// The solver.
-    pub solver: Solver,
-    /// In thousandths.
-    pub guidance: u32,
-}
-
-/// One pinned file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelFile {
-    /// Relative to the manifest, with `/`.
-    pub path: String,
-    /// In bytes.
-    pub size: u64,
-    /// Of the whole file.
-    pub sha256: B256,
-}
-
-/// A manifest with its hash and the folder it was read from.
-#[derive(Debug, Clone)]
-pub struct LocalModel {
-    /// What the manifest says.
-    pub manifest: Manifest,
-    /// sha256 of the manifest's bytes, as registered on chain.
-    pub hash: B256,
-    /// Where the files lie.
-    pub folder: PathBuf,
-}
-
-/// Why a model on disk cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    /// It could not be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is not a manifest.
-    #[error("{} is not a model manifest: {source}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Where it went wrong.
-        source: serde_json::Error,
-    },
-    /// A path in it leads out of the model's folder.
-    #[error("the manifest names {path:?}, which is not a path inside the model's folder")]
-    OutsideFolder {
-        /// As written.
-        path: String,
-    },
-    /// The file is not the one that was registered.
-    #[error("{} is not the file that the manifest pins: sha256 {actual}, expected {expected}; get the model again", path.display())]
-    WrongHash {
-        /// The file.
-        path: PathBuf,
-        /// In the manifest.
-        expected: B256,
-        /// On disk.
-        actual: B256,
-    },
-    /// The same, told by its length.
-    #[error("{} has {actual} bytes and the manifest pins {expected}; get the model again", path.display())]
-    WrongSize {
-        /// The file.
-        path: PathBuf,
-        /// In the manifest.
-        expected: u64,
-        /// On disk.
-        actual: u64,
-    },
-    /// The pipeline asks for a file that the manifest does not pin.
-    #[error("the manifest of {name} does not pin {path}, which its pipeline needs")]
-    NotPinned {
-        /// The model's name.
-        name: String,
-        /// The file.
-        path: String,
-    },
-}
-
-impl LocalModel {
-    /// Reads the manifest in `folder`. The weights are not touched: see [`Self::verify`].
-    pub fn open(folder: &Path) -> Result<Self, ManifestError> {
-        let path = folder.join(MANIFEST_FILE);
-        let bytes = std::fs::read(&path).map_err(|source| ManifestError::Unreadable { path: path.clone(), source })?;
-        let manifest: Manifest =
-            serde_json::from_slice(&bytes).map_err(|source| ManifestError::Malformed { path, source })?;
-        if let Some(file) = manifest.files.iter().find(|file| !is_inside(&file.path)) {
-            return Err(ManifestError::OutsideFolder { path: file.path.clone() });
-        }
-        Ok(Self { manifest, hash: B256::from_slice(&Sha256::digest(&bytes)), folder: folder.to_owned() })
-    }
-
-    /// Hashes every file and compares it with the manifest.
-    pub fn verify(&self) -> Result<(), ManifestError> {
-        self.manifest.files.iter().try_for_each(|file| self.verify_file(file))
-    }
-
-    /// Where a pinned file lies.
-    pub fn path(&self, path: &str) -> Result<PathBuf, ManifestError> {
-        if self.manifest.files.iter().any(|file| file.path == path) {
-            return Ok(self.folder.join(path));
-        }
-        Err(ManifestError::NotPinned { name: self.manifest.name.clone(), path: path.to_owned() })
-    }
-
-    fn verify_file(&self, file: &ModelFile) -> Result<(), ManifestError> {
-        let path = self.folder.join(&file.path);
-        let (actual_size, actual) =
-            hash_file(&path).map_err(|source| ManifestError::Unreadable { path: path.clone(), source })?;
-        if actual_size != file.size {
-            return Err(ManifestError::WrongSize { path, expected: file.size, actual: actual_size });
-        }
-        if actual != file.sha256 {
-            return Err(ManifestError::WrongHash { path, expected: file.sha256, actual });
-        }
-        Ok(())
-    }
-}
+/// A manifest whose hashes may not all be known: it has no id, and nothing registers, enrols for or serves it.
+pub type Draft = Manifest<ListedFile>;
 
 /// What its author asks of those who use or serve a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,12 +76,112 @@ pub struct ModelTerms {
     pub royalty: u16,
 }
 
+impl Draft {
+    /// Reads the bytes of a `quorate-model.json`, and checks all that can be checked without its files.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Unsound> {
+        if bytes.len() > MAX_MANIFEST_BYTES {
+            return Err(Unsound::TooLong { bytes: bytes.len() });
+        }
+        let draft: Self = serde_json::from_slice(bytes)?;
+        draft.check()?;
+        Ok(draft)
+    }
+
+    /// What is wrong with it, if anything: names, paths, bounds and profile that contradict themselves or each other.
+    pub fn check(&self) -> Result<(), Unsound> {
+        if !is_name(&self.name) {
+            return Err(Unsound::Name { name: self.name.clone() });
+        }
+        if self.license.trim().is_empty() {
+            return Err(Unsound::NoLicense);
+        }
+        if self.files.is_empty() {
+            return Err(Unsound::NoFiles);
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = self.files.iter().find(|file| !seen.insert(&file.path)) {
+            return Err(Unsound::Twice { path: twice.path.clone() });
+        }
+        if let Some(empty) = self.files.iter().find(|file| file.size == Some(0)) {
+            return Err(Unsound::Empty { path: empty.path.clone() });
+        }
+        self.files
+            .iter()
+            .try_fold(0_u64, |sum, file| sum.checked_add(file.size.unwrap_or_default()))
+            .ok_or(Unsound::TooLarge)?;
+        self.arithmetic.check()?;
+        self.pipeline.check()?;
+        self.weights().map(drop)
+    }
+
+    /// The manifest with an id, if every file is pinned, and the hub's revision too.
+    pub fn pinned(self) -> Result<Manifest, ManifestError> {
+        let name = self.name.clone();
+        if let Some(Source::Hub { revision: Revision::Named(revision), .. }) = &self.source {
+            return Err(ManifestError::Unpinned { name, what: format!("revision {revision}") });
+        }
+        let pin = |file: ListedFile| match (file.size, file.sha256) {
+            (Some(size), Some(sha256)) => Ok(ModelFile { path: file.path, size, sha256 }),
+            _ => Err(ManifestError::Unpinned { name: name.clone(), what: file.path.to_string() }),
+        };
+        let files = self.files.iter().cloned().map(pin).collect::<Result<_, _>>()?;
+        Ok(self.with_files(files))
+    }
+}
+
+impl<F> Manifest<F> {
+    /// The same model with other files.
+    pub fn with_files<G>(self, files: Vec<G>) -> Manifest<G> {
+        let Self { name, license, source, pipeline, arithmetic, .. } = self;
+        Manifest { name, license, source, pipeline, arithmetic, files }
+    }
+}
+
+impl<F: Serialize> Manifest<F> {
+    /// The bytes of its file: the same for everybody who writes this manifest, and so is the hash.
+    pub fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+impl<F: AsRef<FilePath>> Manifest<F> {
+    /// Whether `path` is among its files.
+    pub fn lists(&self, path: &str) -> bool {
+        self.files.iter().any(|file| *file.as_ref() == *path)
+    }
+
+    /// The pipeline of a model that makes pictures.
+    pub fn image(&self) -> Result<&ImagePipeline, ManifestError> {
+        self.pipeline.image().ok_or_else(|| ManifestError::WrongKind { name: self.name.clone(), makes: "texts" })
+    }
+
+    /// The pipeline of a model that makes texts.
+    pub fn text(&self) -> Result<&TextPipeline, ManifestError> {
+        self.pipeline.text().ok_or_else(|| ManifestError::WrongKind { name: self.name.clone(), makes: "images" })
+    }
+
+    /// Which of the files hold a text model's weights, and how; for pictures each component has its own.
+    pub fn weights(&self) -> Result<Option<Weights>, Unsound> {
+        let Pipeline::Text(_) = self.pipeline else { return Ok(None) };
+        Weights::among(self.files.iter().map(F::as_ref)).map(Some)
+    }
+}
+
 impl Manifest {
-    /// What the registry is told; its hash is the model's id.
+    /// Of all its files together.
     #[must_use]
-    pub fn on_chain(&self, hash: B256, terms: ModelTerms) -> IModelRegistry::Model {
-        let (bounds, profile) = (self.bounds, self.profile);
-        IModelRegistry::Model {
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+
+    /// What the registry is told; its hash is the model's id. Texts cannot be registered yet.
+    pub fn on_chain(&self, hash: B256, terms: ModelTerms) -> Result<IModelRegistry::Model, ManifestError> {
+        let Pipeline::Image(ImagePipeline { bounds, profile, .. }) = self.pipeline else {
+            return Err(ManifestError::NotOnChain { name: self.name.clone() });
+        };
+        Ok(IModelRegistry::Model {
             manifestHash: hash,
             evidence: profile.evidence,
             owner: terms.owner,
@@ -231,101 +197,24 @@ impl Manifest {
             sideStep: bounds.side_step,
             maxSteps: bounds.max_steps,
             maxGuidance: bounds.max_guidance,
-        }
+        })
     }
 }
 
-/// Length and sha256 of a file, read in pieces.
-pub fn hash_file(path: &Path) -> io::Result<(u64, B256)> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut size = 0;
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok((size, B256::from_slice(&hasher.finalize())));
-        }
-        size += read as u64;
-        hasher.update(&buffer[..read]);
+impl From<Manifest> for Draft {
+    fn from(manifest: Manifest) -> Self {
+        let files = manifest.files.iter().cloned().map(ListedFile::from).collect();
+        manifest.with_files(files)
     }
 }
 
-fn is_inside(path: &str) -> bool {
-    !path.is_empty() && Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)))
+/// Whether it can name a folder on any system, and a model on a command line.
+fn is_name(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    (1..=MAX_NAME_BYTES).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(is_plain)
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use serde_json::json;
-    use tempfile::TempDir;
-
-    use super::*;
-
-    /// A model of one file that says `path` and holds "weights".
-    fn model(path: &str) -> TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("unet")).unwrap();
-        std::fs::write(folder.path().join("unet/weights"), "weights").unwrap();
-        let manifest = json!({
-            "name": "tiny",
-            "license": "MIT",
-            "family": "stable-diffusion",
-            "arithmetic": ["f32", "bf16"],
-            "defaults": {"width": 64, "height": 64, "steps": 20, "solver": "ddim", "guidance": 7500},
-            "bounds": {"minSide": 64, "maxSide": 64, "sideStep": 64, "maxSteps": 50, "maxGuidance": 20000},
-            "profile": {"accept": [10, 10, 10, 10], "reject": [20, 20, 20, 20]},
-            "files": [{"path": path, "size": 7, "sha256": B256::from_slice(&Sha256::digest("weights"))}],
-        });
-        std::fs::write(folder.path().join(MANIFEST_FILE), manifest.to_string()).unwrap();
-        folder
-    }
-
-    #[test]
-    fn a_model_is_known_by_the_bytes_of_its_manifest() {
-        let folder = model("unet/weights");
-        let opened = LocalModel::open(folder.path()).unwrap();
-        let bytes = std::fs::read(folder.path().join(MANIFEST_FILE)).unwrap();
-        assert_eq!(opened.hash, B256::from_slice(&Sha256::digest(bytes)));
-        assert_eq!(opened.path("unet/weights").unwrap(), folder.path().join("unet/weights"));
-        opened.verify().unwrap();
-    }
-
-    #[test]
-    fn other_weights_are_noticed() {
-        let folder = model("unet/weights");
-        let opened = LocalModel::open(folder.path()).unwrap();
-        let weights = folder.path().join("unet/weights");
-        std::fs::write(&weights, "Weights").unwrap();
-        assert!(matches!(opened.verify(), Err(ManifestError::WrongHash { .. })));
-        std::fs::write(&weights, "weights!").unwrap();
-        assert!(matches!(opened.verify(), Err(ManifestError::WrongSize { expected: 7, actual: 8, .. })));
-        std::fs::remove_file(&weights).unwrap();
-        assert!(matches!(opened.verify(), Err(ManifestError::Unreadable { .. })));
-    }
-
-    #[test]
-    fn no_path_leads_out_of_the_folder() {
-        for path in ["", "/etc/passwd", "../weights", "unet/../../weights", "./unet/weights"] {
-            let refused = LocalModel::open(model(path).path());
-            assert!(matches!(refused, Err(ManifestError::OutsideFolder { .. })), "{path:?}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_not_pinned_is_not_given_out() {
-        let folder = model("unet/weights");
-        let refused = LocalModel::open(folder.path()).unwrap().path("vae/weights").unwrap_err();
-        assert_eq!(refused.to_string(), "the manifest of tiny does not pin vae/weights, which its pipeline needs");
-    }
-
-    #[test]
-    fn what_is_not_a_manifest_is_refused_with_the_place() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(LocalModel::open(folder.path()), Err(ManifestError::Unreadable { .. })));
-        std::fs::write(folder.path().join(MANIFEST_FILE), r#"{"name": 7}"#).unwrap();
-        let refused = LocalModel::open(folder.path()).unwrap_err().to_string();
-        assert!(refused.contains("is not a model manifest") && refused.contains("line 1"), "{refused}");
-    }
-}
+mod tests;

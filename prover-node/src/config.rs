@@ -10,7 +10,7 @@ use alloy::{
 use eyre::{bail, ensure};
 use oracle::{
     chain::{Chain, ChainError, ModelRef, RegisteredModel, connect},
-    manifest::LocalModel,
+    manifest::{ImagePipeline, LocalModel},
     spec::{ImageSpec, Prompt},
 };
 use tracing::{info, warn};
@@ -59,7 +59,8 @@ pub struct Config {
 impl Config {
     /// Checks what was typed against files and chain. Each error is one line that says what to do.
     pub async fn from_args(args: RunArgs) -> eyre::Result<Self> {
-        let files = LocalModel::open(&args.model_dir)?;
+        let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
+        let trial = trial(files.manifest.image()?);
         let chain = connect(&args.chain).await?;
         let model = registered(&chain, &files, args.model.as_ref()).await?;
         let signer = args.key.load(chain.deployment.chain_id)?;
@@ -69,7 +70,7 @@ impl Config {
         let genesis = genesis(&chain).await?;
         let data_dir = data_dir(args.data_dir.as_deref(), &chain, genesis, signer.address())?;
         info!(path = %data_dir.path().display(), "data directory");
-        let (trial, settings) = (trial(&files), args.profile.settings());
+        let settings = args.profile.settings();
         let public_url = args.public_url.map(|url| url.as_str().trim_end_matches('/').to_owned());
         Ok(Self {
             chain,
@@ -150,16 +151,7 @@ fn data_dir(asked: Option<&Path>, chain: &Chain, genesis: B256, operator: Addres
 }
 
 /// What a request that says nothing gets, in few steps.
-fn trial(files: &LocalModel) -> ImageSpec {
-    let defaults = files.manifest.defaults;
-    ImageSpec {
-        prompt: Prompt::default(),
-        negative_prompt: Prompt::default(),
-        width: defaults.width,
-        height: defaults.height,
-        steps: defaults.steps.min(TRIAL_STEPS),
-        solver: defaults.solver,
-        guidance: defaults.guidance,
-        seed: B256::ZERO,
-    }
+fn trial(pipeline: &ImagePipeline) -> ImageSpec {
+    let steps = pipeline.defaults.steps.min(TRIAL_STEPS);
+    ImageSpec { steps, ..pipeline.spec(Prompt::default()) }
 }

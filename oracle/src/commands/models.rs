@@ -1,7 +1,11 @@
 //! `oracle models`: what can be asked for.
 
+mod add;
+mod local;
 mod pin;
+mod pull;
 mod register;
+mod shipped;
 
 use std::process::ExitCode;
 
@@ -9,6 +13,7 @@ use alloy::primitives::{Address, B256, U256};
 use oracle::{
     chain::{Chain, ChainError, ModelRef, RegisteredModel},
     digest::{LANES, ToleranceProfile},
+    models_dir::ModelsDirArgs,
     spec::ImageBounds,
 };
 use serde::Serialize;
@@ -19,22 +24,47 @@ use super::{
     typed::Ether,
 };
 
+/// Models on the chain, and on this machine.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    models_dir: ModelsDirArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
 /// What to do.
 #[derive(clap::Subcommand)]
-pub(crate) enum Command {
-    /// List all registered models
-    List,
-    /// Show one model
+enum Command {
+    /// List the models that are registered on the chain or, with --local, those on this machine
+    List(ListArgs),
+    /// Show one registered model
     Show(ShowArgs),
+    /// Make a manifest for a model of the hub's or of a folder
+    Add(add::Args),
+    /// Get a model's files, check them, and pin what was not pinned
+    Pull(pull::Args),
+    /// Check the files on this machine against their manifests
+    Verify(local::VerifyArgs),
+    /// Remove a model from this machine
+    Remove(local::RemoveArgs),
     /// Write into a manifest the size and sha256 of every file that the pipeline reads
     Pin(pin::Args),
     /// Register a model, so that verifiers can enrol for it
     Register(register::Args),
 }
 
+/// Which ones.
+#[derive(clap::Args)]
+struct ListArgs {
+    /// Those that were pulled or added, and those that come with Quorate and can be pulled; asks no chain
+    #[arg(long)]
+    local: bool,
+}
+
 /// Which one.
 #[derive(clap::Args)]
-pub(crate) struct ShowArgs {
+struct ShowArgs {
     /// Id, beginning of the id, or name
     model: ModelRef,
 }
@@ -59,12 +89,18 @@ struct Listed {
     profile: ToleranceProfile,
 }
 
-pub(crate) async fn run(command: Command, context: &Context) -> eyre::Result<ExitCode> {
-    match command {
-        Command::List => list(context).await,
+pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode> {
+    let models = &args.models_dir;
+    match args.command {
+        Command::List(ListArgs { local: false }) => list(context).await,
+        Command::List(ListArgs { local: true }) => local::list(&models.models_dir()?, context),
         Command::Show(args) => show(args, context).await,
-        Command::Pin(args) => pin::run(&args, context),
-        Command::Register(args) => register::run(args, context).await,
+        Command::Add(args) => add::run(args, &models.models_dir()?, context).await,
+        Command::Pull(args) => pull::run(args, &models.models_dir()?, context).await,
+        Command::Verify(args) => local::verify(&args, &models.models_dir()?, context),
+        Command::Remove(args) => local::remove(&args, &models.models_dir()?, context),
+        Command::Pin(args) => pin::run(&args, models, context),
+        Command::Register(args) => register::run(args, models, context).await,
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
 use alloy::primitives::B256;
 use oracle::{
     chain::RegisteredModel,
-    manifest::{ImageDefaults, LocalModel, MANIFEST_FILE, ManifestError},
+    manifest::{ImageDefaults, LocalModel, MANIFEST_FILE},
+    models_dir::ModelsDirArgs,
     spec::{ImageSpec, Prompt, Solver},
 };
 
@@ -30,9 +31,11 @@ pub(crate) struct PictureArgs {
     /// Classifier-free guidance scale, at most three decimal places [default: the manifest's]
     #[arg(long, value_name = "SCALE")]
     guidance: Option<Guidance>,
-    /// The model's folder or quorate-model.json, for its defaults [default: looked for in models/]
+    /// The model's folder or quorate-model.json, for its defaults [default: looked for in models/ and the models folder]
     #[arg(long, value_name = "PATH")]
     manifest: Option<PathBuf>,
+    #[command(flatten)]
+    models_dir: ModelsDirArgs,
 }
 
 impl PictureArgs {
@@ -47,7 +50,7 @@ impl PictureArgs {
         let (size, steps, guidance) = match (self.size, self.steps, self.guidance) {
             (Some(size), Some(steps), Some(guidance)) if self.manifest.is_none() => (size, steps, guidance.0),
             (size, steps, guidance) => {
-                let defaults = defaults(self.manifest.as_deref(), model)?;
+                let defaults = self.defaults(model)?;
                 let usual = Size { width: defaults.width, height: defaults.height };
                 (
                     size.unwrap_or(usual),
@@ -69,31 +72,38 @@ impl PictureArgs {
         spec.check(&(&model.model).into())?;
         Ok(spec)
     }
-}
 
-/// From the manifest that was named, else from the one in `models/` that is this model's.
-fn defaults(manifest: Option<&Path>, model: &RegisteredModel) -> eyre::Result<ImageDefaults> {
-    if let Some(path) = manifest {
-        let local = LocalModel::open(folder_of(path)?)?;
-        eyre::ensure!(
-            local.hash == model.model.manifestHash,
-            "{} is not the manifest of model {}: its sha256 is {}, and {} is registered",
-            path.display(),
-            model.id,
-            local.hash,
-            model.model.manifestHash
-        );
-        return Ok(local.manifest.defaults);
+    /// From the manifest that was named, else from the one on this machine that is this model's.
+    fn defaults(&self, model: &RegisteredModel) -> eyre::Result<ImageDefaults> {
+        if let Some(path) = self.manifest.as_deref() {
+            let local = LocalModel::open(folder_of(path)?)?;
+            eyre::ensure!(
+                local.hash == model.model.manifestHash,
+                "{} is not the manifest of model {}: its sha256 is {}, and {} is registered",
+                path.display(),
+                model.id,
+                local.hash,
+                model.model.manifestHash
+            );
+            return Ok(local.manifest.image()?.defaults);
+        }
+        let local = self.local_models().find(|local| local.hash == model.model.manifestHash).ok_or_else(|| {
+        eyre::eyre!(
+            "the manifest of model {} ({}) is not on this machine: give --size, --steps and --guidance, or say where it is with --manifest",
+            printable(&model.name),
+            model.id
+        )
+    })?;
+        Ok(local.manifest.image()?.defaults)
     }
-    local_models().find(|local| local.hash == model.model.manifestHash).map(|local| local.manifest.defaults).ok_or_else(
-        || {
-            eyre::eyre!(
-                "the manifest of model {} ({}) is not in models/: give --size, --steps and --guidance, or say where it is with --manifest",
-                printable(&model.name),
-                model.id
-            )
-        },
-    )
+
+    /// The models below `models/` and in the models folder; what is none is passed over.
+    fn local_models(&self) -> impl Iterator<Item = LocalModel> {
+        let pulled = self.models_dir.models_dir().map(|models| models.models()).unwrap_or_default();
+        let pulled = pulled.into_iter().filter_map(|(_, model)| model.ok()?.pinned().ok());
+        let folders = fs::read_dir("models").into_iter().flatten().flatten().map(|entry| entry.path());
+        folders.filter_map(|folder| LocalModel::open(&folder).ok()).chain(pulled)
+    }
 }
 
 fn folder_of(path: &Path) -> eyre::Result<&Path> {
@@ -106,15 +116,6 @@ fn folder_of(path: &Path) -> eyre::Result<&Path> {
         path.display()
     );
     Ok(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
-}
-
-/// The models below `models/`; what is none is passed over.
-fn local_models() -> impl Iterator<Item = LocalModel> {
-    let open = |folder: PathBuf| -> Option<Result<LocalModel, ManifestError>> {
-        folder.join(MANIFEST_FILE).is_file().then(|| LocalModel::open(&folder))
-    };
-    let folders = fs::read_dir("models").into_iter().flatten().flatten().map(|entry| entry.path());
-    folders.filter_map(open).flatten()
 }
 
 #[cfg(test)]

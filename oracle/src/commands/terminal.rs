@@ -8,7 +8,7 @@ use std::{
 };
 
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 
@@ -93,6 +93,55 @@ impl Drop for Progress {
             spinner.finish_and_clear();
         }
     }
+}
+
+/// How far a file is: a bar where somebody watches, a line for each file where not. Gone when dropped.
+pub(crate) struct FileBar {
+    bar: Option<ProgressBar>,
+    file: String,
+}
+
+impl FileBar {
+    pub(crate) fn new() -> Self {
+        Self { bar: None, file: String::new() }
+    }
+
+    /// Bytes that are here, of how many.
+    pub(crate) fn set(&mut self, file: &str, done: u64, total: Option<u64>) {
+        if file != self.file {
+            self.clear();
+            file.clone_into(&mut self.file);
+            match io::stderr().is_terminal() {
+                true => self.bar = Some(bar(file, total)),
+                false => eprintln!("pulling {file}"),
+            }
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+        }
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for FileBar {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn bar(file: &str, total: Option<u64>) -> ProgressBar {
+    let template = match total {
+        Some(_) => "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
+        None => "{msg} {bytes} {bytes_per_sec}",
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    bar.with_style(style).with_message(file.to_owned())
 }
 
 /// A table as wide as the terminal allows.

@@ -15,8 +15,9 @@ use eyre::{bail, eyre};
 use indicatif::{ProgressBar, ProgressStyle};
 use oracle::{
     digest::Digest,
-    manifest::LocalModel,
-    spec::{ImageSpec, Prompt},
+    manifest::{LocalModel, ManifestError},
+    models_dir::ModelsDirArgs,
+    spec::ImageSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,9 +35,11 @@ pub struct GenerateArgs {
     /// What generation starts from; of a job it is printed by `oracle status`
     #[arg(long, value_name = "0x..", required_unless_present = "batch", conflicts_with = "batch")]
     noise_seed: Option<B256>,
-    /// The model's folder
+    /// The model's folder, or the name of one that `oracle models pull` has put on this machine
     #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR", default_value = "models/emoji-64")]
     model_dir: PathBuf,
+    #[command(flatten)]
+    models_dir: ModelsDirArgs,
     #[command(flatten)]
     profile: ProfileArgs,
     /// The PNG file to write; with --batch the folder
@@ -97,7 +100,8 @@ struct Studio {
 
 /// Runs the command.
 pub fn execute(args: GenerateArgs, json: bool) -> eyre::Result<()> {
-    let GenerateArgs { what, noise_seed, model_dir, profile, out, force } = args;
+    let GenerateArgs { what, noise_seed, model_dir, models_dir, profile, out, force } = args;
+    let model_dir = models_dir.resolve(&model_dir);
     let settings = profile.settings();
     if let Some(list) = what.batch {
         return batch::execute(&list, &out, || Studio::open(&model_dir, settings), settings.threads, force, json);
@@ -109,7 +113,7 @@ pub fn execute(args: GenerateArgs, json: bool) -> eyre::Result<()> {
     let studio = Studio::open(&model_dir, settings)?;
     let spec = match (what.spec, what.prompt) {
         (Some(file), _) => read_spec(&file)?,
-        (None, prompt) => studio.spec_for(&prompt.unwrap_or_default()),
+        (None, prompt) => studio.spec_for(&prompt.unwrap_or_default())?,
     };
     let noise_seed = noise_seed.ok_or_else(|| eyre!("--noise-seed is missing"))?;
 
@@ -129,18 +133,8 @@ impl Studio {
         Ok(Self { model, pipeline, profile })
     }
 
-    fn spec_for(&self, prompt: &str) -> ImageSpec {
-        let defaults = self.model.manifest.defaults;
-        ImageSpec {
-            prompt: prompt.into(),
-            negative_prompt: Prompt::default(),
-            width: defaults.width,
-            height: defaults.height,
-            steps: defaults.steps,
-            solver: defaults.solver,
-            guidance: defaults.guidance,
-            seed: B256::ZERO,
-        }
+    fn spec_for(&self, prompt: &str) -> Result<ImageSpec, ManifestError> {
+        Ok(self.model.manifest.image()?.spec(prompt.into()))
     }
 
     fn inputs(&self, spec: &ImageSpec, noise_seed: B256) -> Inputs {

@@ -6,6 +6,7 @@ use alloy::{primitives::Address, transports::http::reqwest::Url};
 use oracle::{
     chain::{ChainArgs, ModelRef},
     keys::KeyArgs,
+    models_dir::ModelsDirArgs,
 };
 use tracing::error;
 
@@ -33,9 +34,12 @@ pub struct RunArgs {
     /// How to compute.
     #[command(flatten)]
     pub profile: ProfileArgs,
-    /// Folder of the model, with its quorate-model.json
+    /// Folder of the model, with its quorate-model.json, or the name of one that `oracle models pull` has put on this machine
     #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR", default_value = "models/emoji-64")]
     pub model_dir: PathBuf,
+    /// Where models with a name are.
+    #[command(flatten)]
+    pub models_dir: ModelsDirArgs,
     /// Model to serve: id, beginning of it, or name [default: the one registered with the folder's manifest]
     #[arg(long, env = "QUORATE_MODEL", value_name = "MODEL")]
     pub model: Option<ModelRef>,

@@ -50,13 +50,13 @@ pub enum InferenceError {
         source: candle_core::Error,
     },
     /// The operator's arithmetic is not among the model's.
-    #[error("the manifest of {model} does not permit {} arithmetic; choose among: {}", names(&[*asked]), names(permitted))]
+    #[error("the manifest of {model} does not permit {} arithmetic on this device; choose among: {}", names(&[*asked]), names(permitted))]
     Arithmetic {
         /// The model's name.
         model: String,
         /// In the settings.
         asked: Arithmetic,
-        /// In the manifest.
+        /// In the manifest, for the device.
         permitted: Vec<Arithmetic>,
     },
     /// The job asks for what the model cannot make.

@@ -4,7 +4,7 @@ use alloy::primitives::B256;
 use candle_core::{DType, Device, Tensor};
 use image::RgbImage;
 use oracle::{
-    manifest::{Family, LocalModel},
+    manifest::{Device as Where, ImageFamily, LocalModel},
     spec::{ImageBounds, ImageSpec, Solver},
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -42,11 +42,13 @@ impl Pipeline {
     /// Reads the model's files, each once, and checks each against the manifest before it is parsed.
     pub fn load(model: &LocalModel, settings: Settings) -> Result<Self, InferenceError> {
         let manifest = &model.manifest;
-        match manifest.family {
-            Family::StableDiffusion => {}
+        let image = manifest.image()?;
+        match image.family {
+            ImageFamily::StableDiffusion => {}
         }
-        if !manifest.arithmetic.contains(&settings.arithmetic) {
-            let (model, permitted) = (manifest.name.clone(), manifest.arithmetic.clone());
+        let permitted = manifest.arithmetic.on(Where::Cpu);
+        if !permitted.contains(&settings.arithmetic) {
+            let (model, permitted) = (manifest.name.clone(), permitted.to_vec());
             return Err(InferenceError::Arithmetic { model, asked: settings.arithmetic, permitted });
         }
 
@@ -54,7 +56,7 @@ impl Pipeline {
         let (vae, scheduler): (VaeConfig, SchedulerConfig) = (weights::config(model)?, weights::config(model)?);
         let ddim = Ddim::new(scheduler);
         fit_together(&text, &unet, &vae)?;
-        can_make_all(&manifest.bounds, &vae, &ddim)?;
+        can_make_all(&image.bounds, &vae, &ddim)?;
 
         let pool = ThreadPoolBuilder::new()
             .num_threads(settings.threads.get())
@@ -63,7 +65,7 @@ impl Pipeline {
         let dtype = activations(settings.arithmetic);
         let decoder_type = if vae.force_upcast { DType::F32 } else { dtype };
         Ok(Self {
-            bounds: manifest.bounds,
+            bounds: image.bounds,
             settings,
             pool,
             tokenizer: PromptTokenizer::load(model, &text)?,

@@ -8,7 +8,10 @@ use candle_nn::{VarBuilder, VarMap};
 use image::RgbImage;
 use oracle::{
     digest::ToleranceProfile,
-    manifest::{Family, ImageDefaults, LocalModel, MANIFEST_FILE, Manifest, ModelFile, hash_file},
+    manifest::{
+        ImageDefaults, ImageFamily, ImagePipeline, LocalModel, MANIFEST_FILE, Manifest, ModelFile, PermittedArithmetic,
+        hash_file,
+    },
     spec::{ImageBounds, ImageSpec, Prompt, Solver},
 };
 use serde_json::{Value, json};
@@ -81,16 +84,19 @@ impl Tiny {
         let others = ["tokenizer/vocab.json", "tokenizer/merges.txt", "text_encoder/model.safetensors", UNET];
         let files = names.chain(others).chain(["vae/diffusion_pytorch_model.safetensors"]).map(|path| {
             let (size, sha256) = hash_file(&self.0.path().join(path)).unwrap();
-            ModelFile { path: path.to_owned(), size, sha256 }
+            ModelFile { path: path.try_into().unwrap(), size, sha256 }
         });
         let manifest = Manifest {
             name: "tiny".to_owned(),
             license: "MIT".to_owned(),
-            family: Family::StableDiffusion,
-            arithmetic: vec![Arithmetic::F32, Arithmetic::F16],
-            defaults: ImageDefaults { width: 16, height: 16, steps: 4, solver: Solver::Ddim, guidance: 3_000 },
-            bounds: ImageBounds { min_side: 16, max_side: 32, side_step: 2, max_steps: 20, max_guidance: 20_000 },
-            profile: ToleranceProfile { accept: [10; 4], reject: [20; 4], evidence: B256::ZERO },
+            source: None,
+            pipeline: oracle::manifest::Pipeline::Image(ImagePipeline {
+                family: ImageFamily::StableDiffusion,
+                defaults: ImageDefaults { width: 16, height: 16, steps: 4, solver: Solver::Ddim, guidance: 3_000 },
+                bounds: ImageBounds { min_side: 16, max_side: 32, side_step: 2, max_steps: 20, max_guidance: 20_000 },
+                profile: ToleranceProfile { accept: [10; 4], reject: [20; 4], evidence: B256::ZERO },
+            }),
+            arithmetic: PermittedArithmetic { cpu: vec![Arithmetic::F32, Arithmetic::F16], cuda: vec![] },
             files: files.collect(),
         };
         self.write(MANIFEST_FILE, &serde_json::to_vec(&manifest).unwrap());

@@ -27,8 +27,7 @@ impl PromptTokenizer {
     /// From `tokenizer.json` or, if the manifest does not pin one, from `vocab.json` and `merges.txt`.
     pub(super) fn load(model: &LocalModel, text: &TextConfig) -> Result<Self, InferenceError> {
         let config: TokenizerConfig = weights::config(model)?;
-        let pinned = |path: &str| model.manifest.files.iter().any(|file| file.path == path);
-        let (source, bytes) = match pinned(WHOLE) {
+        let (source, bytes) = match model.manifest.lists(WHOLE) {
             true => (WHOLE, weights::read(model, WHOLE)?),
             false => (VOCABULARY, assemble(model, &config)?),
         };

@@ -1,25 +1,36 @@
 //! `oracle models pin`: completes a manifest with its files.
 
 use std::{
+    collections::BTreeSet,
+    fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use alloy::primitives::B256;
-use oracle::manifest::{Family, LocalModel, MANIFEST_FILE, Manifest, ManifestError, ModelFile, hash_file};
+use oracle::{
+    manifest::{
+        FilePath, ListedFile, LocalDraft, LocalModel, MANIFEST_FILE, Manifest, ManifestError, ModelFile, files_of,
+        hash_file,
+    },
+    models_dir::ModelsDirArgs,
+};
 use serde::Serialize;
 
 use crate::commands::{Context, files::write_whole, terminal::Terminal};
 
+/// Folders below the model's that are looked into.
+const DEPTH: usize = 2;
+
 /// Which model.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The folder holds the model in the layout of diffusers and a quorate-model.json, whose \"files\" may be empty or out of \
-date: they are replaced. Everything else in it stays. A manifest that changes is another model: register it anew.")]
+The folder holds the model and a quorate-model.json, whose \"files\" may be out of date: they are replaced. Everything else \
+in it stays. A manifest that changes is another model: register it anew.")]
 pub(crate) struct Args {
-    /// The model's folder
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
+    /// The model's folder, or the name of one in the models folder
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -32,86 +43,78 @@ struct Pinned {
     changed: bool,
 }
 
-pub(crate) fn run(args: &Args, context: &Context) -> eyre::Result<ExitCode> {
-    let before = LocalModel::open(&args.folder)?;
-    before.manifest.profile.check()?;
-    let files = pin(&args.folder, before.manifest.family, &context.terminal)?;
-    let changed = files != before.manifest.files;
-    let path = args.folder.join(MANIFEST_FILE);
-    if changed {
-        let manifest = Manifest { files, ..before.manifest };
-        let mut text = serde_json::to_vec_pretty(&manifest)?;
-        text.push(b'\n');
-        write_whole(&path, &text, true)?;
+pub(crate) fn run(args: &Args, models: &ModelsDirArgs, context: &Context) -> eyre::Result<ExitCode> {
+    let folder = models.resolve(&args.model);
+    let before = LocalDraft::open(&folder)?;
+    let paths = files_of(&before.draft.pipeline, &available(&folder)?)?;
+    let files = pin(&folder, paths, &context.terminal)?;
+    let unchanged = before.draft.files.iter().cloned().eq(files.iter().cloned().map(ListedFile::from));
+    let path = folder.join(MANIFEST_FILE);
+    if !unchanged {
+        let manifest: Manifest = before.draft.with_files(files);
+        write_whole(&path, &manifest.to_bytes()?, true)?;
     }
 
-    let after = LocalModel::open(&args.folder)?;
+    let after = LocalModel::open(&folder)?;
     let pinned = Pinned {
         manifest: path,
         manifest_hash: after.hash,
-        bytes: after.manifest.files.iter().map(|file| file.size).sum(),
+        bytes: after.manifest.bytes(),
         files: after.manifest.files,
-        changed,
+        changed: !unchanged,
     };
     context.terminal.result(&pinned, human)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn pin(folder: &Path, family: Family, terminal: &Terminal) -> Result<Vec<ModelFile>, ManifestError> {
-    let mut progress = terminal.progress();
-    let pin_file = |path: &str| {
-        progress.step(format!("hashing {path}"));
-        let full = folder.join(path);
-        let (size, sha256) =
-            hash_file(&full).map_err(|source| ManifestError::Unreadable { path: full.clone(), source })?;
-        Ok(ModelFile { path: path.to_owned(), size, sha256 })
-    };
-    files_of(family, |path| folder.join(path).is_file()).into_iter().map(pin_file).collect()
+/// The files of a folder, by their paths below it.
+pub(super) fn available(folder: &Path) -> Result<BTreeSet<String>, ManifestError> {
+    let mut found = BTreeSet::new();
+    let mut look = |folder: &Path| look_into(folder, "", DEPTH, &mut found);
+    look(folder).map_err(|source| ManifestError::Unreadable { path: folder.to_owned(), source })?;
+    Ok(found)
 }
 
-/// What the family's pipeline reads.
-fn files_of(family: Family, exists: impl Fn(&str) -> bool) -> Vec<&'static str> {
-    let Family::StableDiffusion = family;
-    let mut files =
-        vec!["scheduler/scheduler_config.json", "text_encoder/config.json", "text_encoder/model.safetensors"];
-    match exists("tokenizer/tokenizer.json") {
-        true => files.push("tokenizer/tokenizer.json"),
-        false => files.extend(["tokenizer/merges.txt", "tokenizer/vocab.json"]),
+fn look_into(folder: &Path, below: &str, depth: usize, found: &mut BTreeSet<String>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // No manifest names a file that is not text.
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let path = format!("{below}{name}");
+        if entry.path().is_file() {
+            found.insert(path);
+        } else if depth > 0 && entry.file_type()?.is_dir() {
+            look_into(&entry.path(), &format!("{path}/"), depth - 1, found)?;
+        }
     }
-    files.extend([
-        "tokenizer/tokenizer_config.json",
-        "unet/config.json",
-        "unet/diffusion_pytorch_model.safetensors",
-        "vae/config.json",
-        "vae/diffusion_pytorch_model.safetensors",
-    ]);
-    files
+    Ok(())
+}
+
+/// Hashes the files.
+pub(super) fn pin(folder: &Path, paths: Vec<FilePath>, terminal: &Terminal) -> Result<Vec<ModelFile>, ManifestError> {
+    let mut progress = terminal.progress();
+    let pin_file = |path: FilePath| {
+        progress.step(format!("hashing {path}"));
+        let full = folder.join(&path);
+        let (size, sha256) =
+            hash_file(&full).map_err(|source| ManifestError::Unreadable { path: full.clone(), source })?;
+        Ok(ModelFile { path, size, sha256 })
+    };
+    paths.into_iter().map(pin_file).collect()
 }
 
 fn human(pinned: &Pinned) -> String {
     let done = if pinned.changed { "pinned" } else { "unchanged" };
-    let size = fs_size(pinned.bytes);
     format!(
-        "{done}: {} files, {size}; sha256 of {} is {}",
+        "{done}: {} files, {}; sha256 of {} is {}",
         pinned.files.len(),
+        size(pinned.bytes),
         pinned.manifest.display(),
         pinned.manifest_hash
     )
 }
 
-fn fs_size(bytes: u64) -> String {
+/// In megabytes.
+pub(super) fn size(bytes: u64) -> String {
     format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_whole_tokenizer_is_pinned_where_there_is_one_and_its_parts_where_not() {
-        let files = |whole| files_of(Family::StableDiffusion, |_| whole);
-
-        assert!(files(true).contains(&"tokenizer/tokenizer.json") && !files(true).contains(&"tokenizer/vocab.json"));
-        assert!(files(false).contains(&"tokenizer/vocab.json") && files(false).contains(&"tokenizer/merges.txt"));
-    }
 }

@@ -1,6 +1,9 @@
 //! `oracle models register`: puts a model on the chain.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use alloy::{
     primitives::{B256, TxHash, U256, aliases::U96, keccak256},
@@ -10,6 +13,7 @@ use oracle::{
     chain::{ChainError, IModelRegistry},
     keys::KeyArgs,
     manifest::{LocalModel, ModelTerms},
+    models_dir::ModelsDirArgs,
 };
 use serde::Serialize;
 
@@ -25,9 +29,9 @@ use crate::commands::{
 The id is the hash of the manifest, its bounds and tolerances, its stake, price, time and royalty, and the owner: \
 another stake or another owner is another model. Registering the same one again changes nothing.")]
 pub(crate) struct Args {
-    /// The model's folder, with its quorate-model.json
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
+    /// The model's folder, with its quorate-model.json, or the name of one in the models folder
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
     /// What a seat in its pool costs, in ETH; a job puts an eighth of it at risk
     #[arg(long, value_name = "ETH")]
     seat_stake: Ether,
@@ -60,8 +64,8 @@ struct Registered {
     transaction: Option<TxHash>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode> {
-    let local = verified(&args, &context.terminal)?;
+pub(crate) async fn run(args: Args, models: &ModelsDirArgs, context: &Context) -> eyre::Result<ExitCode> {
+    let local = verified(&models.resolve(&args.model), &context.terminal)?;
     let seat_stake = args.seat_stake;
     eyre::ensure!(
         seat_stake.0 <= U256::from(U96::MAX),
@@ -75,15 +79,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     let account = context.connect_as(&args.keys).await?;
     let (owner, seat_stake_wei, royalty) = (account.address, U96::from(seat_stake.0), args.royalty.0);
     let terms = ModelTerms { owner, seat_stake: seat_stake_wei, price, time: args.time, royalty };
-    let model = local.manifest.on_chain(local.hash, terms);
+    let model = local.manifest.on_chain(local.hash, terms)?;
     let model_id = id(&model);
-    let models = account.chain.models();
-    let transaction = match models.isRegistered(model_id).call().await.map_err(ChainError::from)? {
+    let registry = account.chain.models();
+    let transaction = match registry.isRegistered(model_id).call().await.map_err(ChainError::from)? {
         true => None,
         false => {
             let mut progress = context.terminal.progress();
             progress.step(format!("registering {}", printable(&local.manifest.name)));
-            let receipt = account.send(models.register(model, local.manifest.name.clone())).await?;
+            let receipt = account.send(registry.register(model, local.manifest.name.clone())).await?;
             Some(receipt.transaction_hash)
         }
     };
@@ -104,15 +108,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-fn verified(args: &Args, terminal: &Terminal) -> eyre::Result<LocalModel> {
-    let local = LocalModel::open(&args.folder)?;
-    local.manifest.profile.check()?;
-    eyre::ensure!(
-        !local.manifest.files.is_empty(),
-        "the manifest of {} pins no files: `oracle models pin {}` completes it",
-        printable(&local.manifest.name),
-        args.folder.display()
-    );
+fn verified(folder: &Path, terminal: &Terminal) -> eyre::Result<LocalModel> {
+    let local = LocalModel::open(folder)?;
     let mut progress = terminal.progress();
     progress.step(format!("checking {} files", local.manifest.files.len()));
     local.verify()?;

@@ -150,7 +150,10 @@ fn read_results(results: &Path, folder: &Path) -> eyre::Result<BTreeMap<String, 
 fn tasks(lines: Vec<Line>, folder: &Path, studio: &Studio, done: &BTreeMap<String, Made>) -> eyre::Result<Vec<Task>> {
     let mut tasks = Vec::new();
     for Line { name, noise_seed, spec, prompt } in lines {
-        let spec = spec.unwrap_or_else(|| studio.spec_for(&prompt.unwrap_or_default()));
+        let spec = match spec {
+            Some(spec) => spec,
+            None => studio.spec_for(&prompt.unwrap_or_default())?,
+        };
         match done.get(&name) {
             Some(made) if made.inputs == studio.inputs(&spec, noise_seed) => {}
             Some(_) => bail!(

@@ -16,7 +16,7 @@ use oracle::{
     due::Due,
     fees::{escrow_of, fee_of, foreseen},
     manifest::LocalModel,
-    spec::{ImageSpec, Prompt, Solver},
+    spec::ImageSpec,
 };
 use quorate_tests::{
     by_hand::{ByHand, draw, made_up},
@@ -237,17 +237,8 @@ impl Cast {
 }
 
 fn spec() -> Result<ImageSpec> {
-    let defaults = LocalModel::open(&programs::bundled_model())?.manifest.defaults;
-    Ok(ImageSpec {
-        prompt: Prompt::from("a fox on a blue background"),
-        negative_prompt: Prompt::default(),
-        width: defaults.width,
-        height: defaults.height,
-        steps: defaults.steps,
-        solver: Solver::Ddim,
-        guidance: defaults.guidance,
-        seed: B256::ZERO,
-    })
+    let model = LocalModel::open(&programs::bundled_model())?;
+    Ok(model.manifest.image()?.spec("a fox on a blue background".into()))
 }
 
 fn total(gas: &[(String, u64)]) -> u64 {

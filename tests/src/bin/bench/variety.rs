@@ -48,7 +48,7 @@ pub(crate) fn measure(work: &Path) -> Result<Variety> {
     let made = make(&wanted(&prompts), work, &[])?;
     index(&prompts, &made, work)?;
 
-    let profile = LocalModel::open(&programs::bundled_model())?.manifest.profile;
+    let profile = LocalModel::open(&programs::bundled_model())?.manifest.image()?.profile;
     let mut variety = Variety { prompts: prompts.len(), seeds: SEEDS, pairs: 0, within_accept: 0, within_reject: 0 };
     for same_prompt in made.chunks(SEEDS) {
         for (number, one) in same_prompt.iter().enumerate() {
