@@ -6,8 +6,8 @@ use candle_nn::{Module, VarBuilder};
 use super::{
     config::UnetConfig,
     layers::{GroupNorm, LayerNorm, Linear, attention},
-    settings::Attention,
 };
+use crate::inference::Attention;
 
 /// `Transformer2DModel` with one block: pixels attend to each other and to the text.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use super::{
     config::{DownBlock, UnetConfig, UpBlock},
     layers::{Conv2d, ConvShape, GroupNorm, Linear},
     resnet::{Resnet, silu},
-    settings::Attention,
     transformer::Transformer,
 };
+use crate::inference::Attention;
 
 /// Predicts what is noise in a latent, given a text.
 #[derive(Debug)]

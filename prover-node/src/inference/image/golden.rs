@@ -10,7 +10,7 @@ use oracle::{
 };
 use serde::Deserialize;
 
-use super::{Arithmetic, GuidanceMode, Pipeline, Settings};
+use crate::inference::{Arithmetic, GuidanceMode, Pipeline, Settings};
 
 /// What `prover-node generate --json` said of the golden picture.
 #[derive(Deserialize)]

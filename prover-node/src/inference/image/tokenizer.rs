@@ -4,11 +4,8 @@ use oracle::manifest::LocalModel;
 use serde_json::{Map, Value, json};
 use tokenizers::Tokenizer;
 
-use super::{
-    InferenceError,
-    config::{TOKENIZER_CONFIG, TextConfig, TokenizerConfig},
-    weights,
-};
+use super::config::{TOKENIZER_CONFIG, TextConfig, TokenizerConfig};
+use crate::inference::{InferenceError, weights};
 
 const WHOLE: &str = "tokenizer/tokenizer.json";
 const VOCABULARY: &str = "tokenizer/vocab.json";

@@ -6,8 +6,8 @@ use candle_nn::{Module, VarBuilder, ops};
 use super::{
     config::{TextActivation, TextConfig},
     layers::{LayerNorm, Linear, attention},
-    settings::Attention,
 };
+use crate::inference::Attention;
 
 /// Tokens to one vector each.
 #[derive(Debug)]

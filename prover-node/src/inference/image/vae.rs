@@ -7,9 +7,9 @@ use super::{
     config::VaeConfig,
     layers::{Conv2d, ConvShape, GroupNorm, Linear, attention},
     resnet::{Resnet, silu},
-    settings::Attention,
     transformer::{to_image, to_pixels},
 };
+use crate::inference::Attention;
 
 const EPS: f64 = 1e-6;
 

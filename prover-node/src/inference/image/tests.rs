@@ -2,10 +2,10 @@
 
 use std::{fs, num::NonZeroUsize, ops::ControlFlow, path::Path, sync::mpsc as channel};
 
+use ::image::RgbImage;
 use alloy::primitives::{B256, keccak256};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{VarBuilder, VarMap};
-use image::RgbImage;
 use oracle::{
     digest::ToleranceProfile,
     manifest::{Family, ImageDefaults, LocalModel, MANIFEST_FILE, Manifest, ModelFile, hash_file},
@@ -14,7 +14,8 @@ use oracle::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{config, noise::gaussian, text::TextEncoder, unet::Unet, vae::Decoder, *};
+use super::{config, noise::gaussian, text::TextEncoder, unet::Unet, vae::Decoder};
+use crate::inference::{config::parse, *};
 
 const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
 
@@ -39,9 +40,9 @@ impl Tiny {
         tiny.write("tokenizer/merges.txt", b"#version: 0.2\n");
 
         let original = |path: &str| configs.iter().find(|(name, _)| *name == path).unwrap().1.to_string().into_bytes();
-        let text: config::TextConfig = config::parse(Path::new(""), &original(config::TEXT_CONFIG)).unwrap();
-        let unet: config::UnetConfig = config::parse(Path::new(""), &original(config::UNET_CONFIG)).unwrap();
-        let vae: config::VaeConfig = config::parse(Path::new(""), &original(config::VAE_CONFIG)).unwrap();
+        let text: config::TextConfig = parse(Path::new(""), &original(config::TEXT_CONFIG)).unwrap();
+        let unet: config::UnetConfig = parse(Path::new(""), &original(config::UNET_CONFIG)).unwrap();
+        let vae: config::VaeConfig = parse(Path::new(""), &original(config::VAE_CONFIG)).unwrap();
         tiny.weights("text_encoder/model.safetensors", |weights| drop(TextEncoder::new(&text, &weights).unwrap()));
         tiny.weights(UNET, |weights| drop(Unet::new(&unet, Attention::Full, &weights).unwrap()));
         tiny.weights("vae/diffusion_pytorch_model.safetensors", |weights| drop(Decoder::new(&vae, &weights).unwrap()));

@@ -7,7 +7,7 @@
 use candle_core::{D, DType, Result, Tensor};
 use candle_nn::{Module, VarBuilder, ops};
 
-use super::settings::Attention;
+use crate::inference::Attention;
 
 /// Elements of a 3x3 convolution's patches that are held at once: 256 MB.
 const MAX_PATCHES: usize = 1 << 26;
@@ -231,7 +231,7 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
-    use crate::inference::noise::gaussian;
+    use crate::inference::image::noise::gaussian;
 
     fn random(seed: u8, shape: &[usize]) -> Tensor {
         let values = gaussian(alloy::primitives::B256::repeat_byte(seed), shape.iter().product());

@@ -10,7 +10,6 @@ use oracle::{
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{
-    Arithmetic, Generator, GuidanceMode, InferenceError, OnProgress, Progress, Settings,
     config::{SCHEDULER_CONFIG, SchedulerConfig, TextConfig, UNET_CONFIG, UnetConfig, VAE_CONFIG, VaeConfig},
     ddim::Ddim,
     noise::gaussian,
@@ -18,6 +17,9 @@ use super::{
     tokenizer::PromptTokenizer,
     unet::Unet,
     vae::Decoder,
+};
+use crate::inference::{
+    Arithmetic, Generator, GuidanceMode, InferenceError, OnProgress, Progress, Settings,
     weights::{self, component},
 };
 
