@@ -9,9 +9,9 @@ use super::InferenceError;
 
 /// A config, and what it may hold beside the fields that are read.
 pub(super) trait Config: DeserializeOwned {
-    /// Relative to the model's folder.
+    /// Where it usually lies, relative to the model's folder.
     const FILE: &'static str;
-    /// Implemented for one value only, given as JSON.
+    /// Implemented for these values only, given as JSON with ` or ` between them.
     const FIXED: &'static [(&'static str, &'static str)];
     /// Without influence on the picture.
     const IGNORED: &'static [&'static str];
@@ -27,24 +27,24 @@ struct Whole<C> {
     others: Map<String, Value>,
 }
 
-/// Reads the config in `bytes`, which came from `path`.
-pub(super) fn parse<C: Config>(path: &Path, bytes: &[u8]) -> Result<C, InferenceError> {
-    let malformed = |source| InferenceError::Config { path: path.to_owned(), source };
+/// Reads the config in `bytes`, which came from `file` in `folder`.
+pub(super) fn parse<C: Config>(folder: &Path, file: &'static str, bytes: &[u8]) -> Result<C, InferenceError> {
+    let malformed = |source| InferenceError::Config { path: folder.join(file), source };
     let Whole { config, others } = serde_json::from_slice(bytes).map_err(malformed)?;
-    others.iter().try_for_each(|(key, value)| check::<C>(key, value))?;
+    others.iter().try_for_each(|(key, value)| check::<C>(file, key, value))?;
     Ok(config)
 }
 
-fn check<C: Config>(key: &str, value: &Value) -> Result<(), InferenceError> {
+fn check<C: Config>(file: &'static str, key: &str, value: &Value) -> Result<(), InferenceError> {
     let only = C::FIXED.iter().find(|(fixed, _)| *fixed == key).map(|(_, only)| *only);
     let harmless = match only {
-        Some(only) => value.is_null() || same(value, only),
+        Some(only) => only.split(" or ").any(|only| same(value, only)),
         // What is switched off changes nothing, whatever it is.
         None => key.starts_with('_') || C::IGNORED.contains(&key) || value.is_null() || *value == Value::Bool(false),
     };
     match harmless {
         true => Ok(()),
-        false => Err(unsupported(C::FILE, key, value.clone(), only.unwrap_or("nothing of that name"))),
+        false => Err(unsupported(file, key, value.clone(), only.unwrap_or("nothing of that name"))),
     }
 }
 

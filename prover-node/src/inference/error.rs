@@ -49,6 +49,12 @@ pub enum InferenceError {
         /// Which tensor, and what is wrong with it.
         source: candle_core::Error,
     },
+    /// The weights are saved as a program.
+    #[error("{} is a pickle, which can run any code when it is read; convert the model to safetensors", path.display())]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operator's arithmetic is not among the model's.
     #[error("the manifest of {model} does not permit {} arithmetic; choose among: {}", names(&[*asked]), names(permitted))]
     Arithmetic {

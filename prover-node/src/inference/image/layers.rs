@@ -9,8 +9,9 @@ use candle_nn::{Module, VarBuilder, ops};
 
 use crate::inference::Attention;
 
-/// Elements of a 3x3 convolution's patches that are held at once: 256 MB.
-const MAX_PATCHES: usize = 1 << 26;
+/// Values that a layer makes on the way to its result are held so many at once: 256 MB. It bounds the memory, whatever the
+/// size of the picture.
+const MAX_VALUES: usize = 1 << 26;
 
 /// `y = x W^T + b`.
 #[derive(Debug)]
@@ -42,77 +43,122 @@ impl Module for Linear {
     }
 }
 
-/// Convolutions, as matrix products where that is possible: the weights are laid out for it once.
+/// A 3x3 convolution after which the size is what it was, as a matrix product over the surroundings of every pixel.
 #[derive(Debug)]
 pub(super) struct Conv2d {
-    kernel: Kernel,
+    /// `[outputs, 9 inputs]`, in the order of [`patches`].
+    matrix: Tensor,
     /// `[1, outputs, 1, 1]`.
     bias: Tensor,
 }
 
-/// The convolutions of Stable Diffusion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConvShape {
-    /// One pixel.
-    Point,
-    /// 3x3, the size stays.
-    Same,
-    /// 3x3, half the size.
-    Halving,
-}
-
-#[derive(Debug)]
-enum Kernel {
-    /// `[outputs, inputs]`.
-    Point(Tensor),
-    /// `[outputs, 9 inputs]`, in the order of [`patches`].
-    Same(Tensor),
-    /// `[outputs, inputs, 3, 3]`.
-    Halving(Tensor),
-}
-
 impl Conv2d {
-    pub(super) fn new(inputs: usize, outputs: usize, shape: ConvShape, weights: &VarBuilder<'_>) -> Result<Self> {
-        let kernel = |side| weights.get((outputs, inputs, side, side), "weight")?.to_dtype(DType::F32);
-        let kernel = match shape {
-            ConvShape::Point => Kernel::Point(kernel(1)?.reshape((outputs, inputs))?),
-            ConvShape::Same => Kernel::Same(kernel(3)?.permute((0, 2, 3, 1))?.reshape((outputs, 9 * inputs))?),
-            ConvShape::Halving => Kernel::Halving(kernel(3)?),
+    pub(super) fn new(inputs: usize, outputs: usize, weights: &VarBuilder<'_>) -> Result<Self> {
+        let (kernel, bias) = kernel(inputs, outputs, 3, weights)?;
+        Ok(Self { matrix: kernel.permute((0, 2, 3, 1))?.reshape((outputs, 9 * inputs))?, bias })
+    }
+
+    /// Of the normalised `xs`, after [`silu`].
+    pub(super) fn activated(&self, norm: &GroupNorm, xs: &Tensor) -> Result<Tensor> {
+        let affine = norm.affine(xs)?;
+        self.over(xs.dims(), xs, |first, count| silu(&affine.apply(&xs.narrow(2, first, count)?)?))
+    }
+
+    /// Of `xs` drawn at twice its size, or one pixel less: a side that is odd above was rounded up on the way down.
+    pub(super) fn enlarged(&self, xs: &Tensor, height: usize, width: usize) -> Result<Tensor> {
+        let (batch, channels, _, narrow) = xs.dims4()?;
+        self.over(&[batch, channels, height, width], xs, |first, count| {
+            let (from, to) = (first / 2, (first + count).div_ceil(2));
+            let large = xs.narrow(2, from, to - from)?.to_dtype(DType::F32)?;
+            let large = large.upsample_nearest2d(2 * (to - from), 2 * narrow)?;
+            large.narrow(2, first - 2 * from, count)?.narrow(3, 0, width)
+        })
+    }
+
+    /// The convolution of a picture of `shape` whose rows `rows` gives in f32, the first and how many, in as many bands as
+    /// it takes to keep their patches small. The result is in the type of `like`.
+    fn over(&self, shape: &[usize], like: &Tensor, rows: impl Fn(usize, usize) -> Result<Tensor>) -> Result<Tensor> {
+        let &[batch, channels, height, width] = shape else { candle_core::bail!("{shape:?} is no picture's shape") };
+        let band = (MAX_VALUES / (9 * batch * channels * width).max(1)).clamp(1, height.max(1));
+        let make = |top: usize| {
+            let bottom = (top + band).min(height);
+            let (above, below) = (top.min(1), (height - bottom).min(1));
+            let seen = rows(top - above, bottom - top + above + below)?;
+            let padded = seen.pad_with_zeros(2, 1 - above, 1 - below)?.pad_with_zeros(3, 1, 1)?;
+            product(&self.matrix, &patches(&padded)?)?.broadcast_add(&self.bias)?.to_dtype(like.dtype())
         };
-        let bias = weights.get(outputs, "bias")?.to_dtype(DType::F32)?.reshape((1, outputs, 1, 1))?;
-        Ok(Self { kernel, bias })
+        if band >= height {
+            return make(0);
+        }
+        let whole = Tensor::zeros((batch, self.matrix.dim(0)?, height, width), like.dtype(), like.device())?;
+        for top in (0..height).step_by(band) {
+            whole.slice_set(&make(top)?.contiguous()?, 2, top)?;
+        }
+        Ok(whole)
     }
 }
 
 impl Module for Conv2d {
     fn forward(&self, xs: &Tensor) -> Result<Tensor> {
-        let dtype = xs.dtype();
-        let xs = xs.to_dtype(DType::F32)?;
-        let ys = match &self.kernel {
-            Kernel::Point(matrix) => product(matrix, &xs)?,
-            Kernel::Same(matrix) => same(matrix, &xs)?,
-            Kernel::Halving(kernel) => xs.conv2d(kernel, 1, 2, 1, 1)?,
-        };
-        ys.broadcast_add(&self.bias)?.to_dtype(dtype)
+        self.over(xs.dims(), xs, |first, count| xs.narrow(2, first, count)?.to_dtype(DType::F32))
     }
+}
+
+/// A convolution of single pixels: a matrix.
+#[derive(Debug)]
+pub(super) struct PointConv {
+    /// `[outputs, inputs]`.
+    matrix: Tensor,
+    /// `[1, outputs, 1, 1]`.
+    bias: Tensor,
+}
+
+impl PointConv {
+    pub(super) fn new(inputs: usize, outputs: usize, weights: &VarBuilder<'_>) -> Result<Self> {
+        let (kernel, bias) = kernel(inputs, outputs, 1, weights)?;
+        Ok(Self { matrix: kernel.reshape((outputs, inputs))?, bias })
+    }
+}
+
+impl Module for PointConv {
+    fn forward(&self, xs: &Tensor) -> Result<Tensor> {
+        product(&self.matrix, &xs.to_dtype(DType::F32)?)?.broadcast_add(&self.bias)?.to_dtype(xs.dtype())
+    }
+}
+
+/// A 3x3 convolution to half the size, rounded up.
+#[derive(Debug)]
+pub(super) struct HalvingConv {
+    /// `[outputs, inputs, 3, 3]`.
+    kernel: Tensor,
+    /// `[1, outputs, 1, 1]`.
+    bias: Tensor,
+}
+
+impl HalvingConv {
+    pub(super) fn new(inputs: usize, outputs: usize, weights: &VarBuilder<'_>) -> Result<Self> {
+        let (kernel, bias) = kernel(inputs, outputs, 3, weights)?;
+        Ok(Self { kernel, bias })
+    }
+}
+
+impl Module for HalvingConv {
+    fn forward(&self, xs: &Tensor) -> Result<Tensor> {
+        let ys = xs.to_dtype(DType::F32)?.conv2d(&self.kernel, 1, 2, 1, 1)?;
+        ys.broadcast_add(&self.bias)?.to_dtype(xs.dtype())
+    }
+}
+
+/// `[outputs, inputs, side, side]` and `[1, outputs, 1, 1]`, in f32.
+fn kernel(inputs: usize, outputs: usize, side: usize, weights: &VarBuilder<'_>) -> Result<(Tensor, Tensor)> {
+    let kernel = weights.get((outputs, inputs, side, side), "weight")?.to_dtype(DType::F32)?;
+    Ok((kernel, weights.get(outputs, "bias")?.to_dtype(DType::F32)?.reshape((1, outputs, 1, 1))?))
 }
 
 /// `matrix` times the channels of every pixel.
 fn product(matrix: &Tensor, xs: &Tensor) -> Result<Tensor> {
     let (batch, _, height, width) = xs.dims4()?;
     matrix.broadcast_left(batch)?.matmul(&xs.flatten_from(2)?)?.reshape((batch, (), height, width))
-}
-
-/// A 3x3 convolution, in as many bands of rows as it takes to keep their patches small.
-fn same(matrix: &Tensor, xs: &Tensor) -> Result<Tensor> {
-    let (batch, channels, height, width) = xs.dims4()?;
-    let padded = xs.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?;
-    let rows = (MAX_PATCHES / (9 * batch * channels * width).max(1)).clamp(1, height.max(1));
-    let bands = (0..height).step_by(rows).map(|top| {
-        let rows = rows.min(height - top);
-        product(matrix, &patches(&padded.narrow(2, top, rows + 2)?)?)
-    });
-    Tensor::cat(&bands.collect::<Result<Vec<_>>>()?, 2)
 }
 
 /// The 3x3 surroundings of every pixel within the outermost: `[batch, channels, height + 2, width + 2]` to
@@ -124,20 +170,66 @@ fn patches(padded: &Tensor) -> Result<Tensor> {
     Tensor::cat(&shifted, 1)
 }
 
-/// Group normalisation, computed in f32.
+/// `x sigmoid(x)`, in f32.
+pub(super) fn silu(xs: &Tensor) -> Result<Tensor> {
+    ops::silu(&xs.to_dtype(DType::F32)?)?.to_dtype(xs.dtype())
+}
+
+/// Group normalisation of pictures, computed in f32.
 #[derive(Debug)]
-pub(super) struct GroupNorm(candle_nn::GroupNorm);
+pub(super) struct GroupNorm {
+    groups: usize,
+    eps: f64,
+    /// `[1, groups, channels / groups]`, as is the bias.
+    weight: Tensor,
+    bias: Tensor,
+}
+
+/// What a normalisation comes to, once means and deviations are known: `[batch, channels, 1, 1]` each, in f32.
+struct Affine {
+    scale: Tensor,
+    shift: Tensor,
+}
+
+impl Affine {
+    /// In f32.
+    fn apply(&self, xs: &Tensor) -> Result<Tensor> {
+        xs.to_dtype(DType::F32)?.broadcast_mul(&self.scale)?.broadcast_add(&self.shift)
+    }
+}
 
 impl GroupNorm {
+    /// `groups` must divide `channels`.
     pub(super) fn new(groups: usize, channels: usize, eps: f64, weights: &VarBuilder<'_>) -> Result<Self> {
-        let [weight, bias] = ["weight", "bias"].map(|name| weights.get(channels, name)?.to_dtype(DType::F32));
-        Ok(Self(candle_nn::GroupNorm::new(weight?, bias?, channels, groups, eps)?))
+        let get = |name| weights.get(channels, name)?.to_dtype(DType::F32)?.reshape((1, groups, channels / groups));
+        Ok(Self { groups, eps, weight: get("weight")?, bias: get("bias")? })
+    }
+
+    /// Of `xs` `[batch, channels, height, width]`.
+    fn affine(&self, xs: &Tensor) -> Result<Affine> {
+        let (batch, channels, height, width) = xs.dims4()?;
+        let (groups, lines) = (batch * self.groups, channels / self.groups * height);
+        let xs = xs.contiguous()?.reshape((groups, lines, width))?;
+        let mean = |xs: &Tensor| xs.sum_keepdim(2)?.sum_keepdim(1)? / (lines * width) as f64;
+        let part = (MAX_VALUES / (lines * width).max(1)).clamp(1, groups);
+        let statistics = (0..groups).step_by(part).map(|first| {
+            let part = xs.narrow(0, first, part.min(groups - first))?.to_dtype(DType::F32)?;
+            let centre = mean(&part)?;
+            let variance = mean(&part.broadcast_sub(&centre)?.sqr()?)?;
+            Tensor::cat(&[centre, (variance + self.eps)?.sqrt()?.recip()?], 1)
+        });
+        let statistics = Tensor::cat(&statistics.collect::<Result<Vec<_>>>()?, 0)?;
+        let [centre, inverse] = [0, 1].map(|i| statistics.narrow(1, i, 1)?.reshape((batch, self.groups, 1)));
+        let scale = inverse?.broadcast_mul(&self.weight)?;
+        let shift = self.bias.broadcast_sub(&scale.broadcast_mul(&centre?)?)?;
+        let shape = (batch, channels, 1, 1);
+        Ok(Affine { scale: scale.reshape(shape)?, shift: shift.reshape(shape)? })
     }
 }
 
 impl Module for GroupNorm {
     fn forward(&self, xs: &Tensor) -> Result<Tensor> {
-        self.0.forward(&xs.to_dtype(DType::F32)?)?.to_dtype(xs.dtype())
+        self.affine(xs)?.apply(xs)?.to_dtype(xs.dtype())
     }
 }
 
@@ -184,20 +276,29 @@ pub(super) fn attention(
     mixed.transpose(1, 2)?.contiguous()?.reshape((batch, length, width))?.to_dtype(dtype)
 }
 
+/// All keys at once, for as many queries as fit.
 fn whole(queries: &Tensor, keys: &Tensor, values: &Tensor, causal: bool) -> Result<Tensor> {
-    let mut scores = queries.matmul(&keys.t()?)?;
-    if causal {
-        let length = queries.dim(1)?;
-        let mask = (0..length * length).map(|i| if i % length > i / length { f32::NEG_INFINITY } else { 0.0 });
-        scores = scores.broadcast_add(&Tensor::from_iter(mask, queries.device())?.reshape((length, length))?)?;
-    }
-    ops::softmax_last_dim(&scores)?.matmul(values)
+    let (batch, length, _) = queries.dims3()?;
+    let count = keys.dim(1)?;
+    let keys = keys.t()?;
+    let part = (MAX_VALUES / (batch * count).max(1)).clamp(1, length.max(1));
+    let mixed = (0..length).step_by(part).map(|first| {
+        let part = part.min(length - first);
+        let mut scores = queries.narrow(1, first, part)?.contiguous()?.matmul(&keys)?;
+        if causal {
+            let mask = (0..part * count).map(|i| if i % count > first + i / count { f32::NEG_INFINITY } else { 0.0 });
+            scores = scores.broadcast_add(&Tensor::from_iter(mask, queries.device())?.reshape((part, count))?)?;
+        }
+        ops::softmax_last_dim(&scores)?.matmul(values)
+    });
+    Tensor::cat(&mixed.collect::<Result<Vec<_>>>()?, 1)
 }
 
-/// Keys and values in [`SLICES`] parts, with the largest score and the sum so far carried along.
+/// Keys and values in [`SLICES`] parts or more, with the largest score and the sum so far carried along.
 fn sliced(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
+    let (batch, length, _) = queries.dims3()?;
     let count = keys.dim(1)?;
-    let part = count.div_ceil(SLICES);
+    let part = (MAX_VALUES / (batch * length).max(1)).clamp(1, count.div_ceil(SLICES).max(1));
     let mut running: Option<[Tensor; 3]> = None;
     for start in (0..count).step_by(part) {
         let part = part.min(count - start);
@@ -243,12 +344,39 @@ mod tests {
         (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
     }
 
+    fn weights(tensors: &[(&str, &Tensor)]) -> VarBuilder<'static> {
+        let tensors = tensors.iter().map(|(name, tensor)| ((*name).to_owned(), (*tensor).clone())).collect();
+        VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu)
+    }
+
     #[test]
     fn a_convolution_is_a_matrix_product() {
-        let (xs, kernel) = (random(1, &[2, 3, 5, 4]), random(2, &[6, 3, 3, 3]));
-        let matrix = kernel.permute((0, 2, 3, 1)).unwrap().reshape((6, 27)).unwrap();
-        let expected = xs.conv2d(&kernel, 1, 1, 1, 1).unwrap();
-        assert!(difference(&same(&matrix, &xs).unwrap(), &expected) < 1e-5);
+        let (xs, kernel, bias) = (random(1, &[2, 3, 5, 4]), random(2, &[6, 3, 3, 3]), random(3, &[6]));
+        let conv = Conv2d::new(3, 6, &weights(&[("weight", &kernel), ("bias", &bias)])).unwrap();
+        let direct = |xs: &Tensor| {
+            xs.conv2d(&kernel, 1, 1, 1, 1).unwrap().broadcast_add(&bias.reshape((1, 6, 1, 1)).unwrap()).unwrap()
+        };
+        assert!(difference(&conv.forward(&xs).unwrap(), &direct(&xs)) < 1e-5);
+        for (height, width) in [(10, 8), (9, 7), (10, 7)] {
+            let large = xs.upsample_nearest2d(height, width).unwrap();
+            assert!(difference(&conv.enlarged(&xs, height, width).unwrap(), &direct(&large)) < 1e-5);
+        }
+    }
+
+    #[test]
+    fn bands_of_rows_make_the_same_picture() {
+        // 9 x 16 channels x 1024 columns: a band of 455 rows, and one of 45.
+        let xs = Tensor::arange(0f32, 16.0 * 500.0 * 1024.0, &Device::Cpu).unwrap().sin().unwrap();
+        let xs = xs.reshape((1, 16, 500, 1024)).unwrap();
+        let (kernel, bias) = (random(2, &[1, 16, 3, 3]), random(3, &[1]));
+        let conv = Conv2d::new(16, 1, &weights(&[("weight", &kernel), ("bias", &bias)])).unwrap();
+        let (weight, shift) = (random(4, &[16]), random(5, &[16]));
+        let norm = GroupNorm::new(8, 16, 1e-5, &weights(&[("weight", &weight), ("bias", &shift)])).unwrap();
+
+        let reference = candle_nn::GroupNorm::new(weight, shift, 16, 8, 1e-5).unwrap();
+        let activated = ops::silu(&reference.forward(&xs).unwrap()).unwrap();
+        let direct = activated.conv2d(&kernel, 1, 1, 1, 1).unwrap().broadcast_add(&bias).unwrap();
+        assert!(difference(&conv.activated(&norm, &xs).unwrap(), &direct) < 1e-3);
     }
 
     #[test]

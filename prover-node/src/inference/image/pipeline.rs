@@ -10,16 +10,16 @@ use oracle::{
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{
-    config::{SCHEDULER_CONFIG, SchedulerConfig, TextConfig, UNET_CONFIG, UnetConfig, VAE_CONFIG, VaeConfig},
-    ddim::Ddim,
+    config::{ModelIndex, PipelineClass, SCHEDULER_CONFIG, UNET_CONFIG, UnetConfig, VAE_CONFIG, VaeConfig},
     noise::gaussian,
-    text::TextEncoder,
-    tokenizer::PromptTokenizer,
-    unet::Unet,
+    prompts::{MeaningWidths, PromptEncoder, TextConfigs},
+    schedule::Schedule,
+    unet::{Condition, Unet},
     vae::Decoder,
 };
 use crate::inference::{
     Arithmetic, Generator, GuidanceMode, InferenceError, OnProgress, Progress, Settings,
+    config::unsupported,
     weights::{self, component},
 };
 
@@ -28,11 +28,10 @@ pub struct Pipeline {
     bounds: ImageBounds,
     settings: Settings,
     pool: ThreadPool,
-    tokenizer: PromptTokenizer,
-    text: TextEncoder,
     unet: Unet,
     decoder: Decoder,
-    ddim: Ddim,
+    prompts: PromptEncoder,
+    schedule: Schedule,
     latent_channels: usize,
     /// Picture pixels to a latent pixel, along a side.
     factor: usize,
@@ -52,11 +51,12 @@ impl Pipeline {
             return Err(InferenceError::Arithmetic { model, asked: settings.arithmetic, permitted });
         }
 
-        let (text, unet): (TextConfig, UnetConfig) = (weights::config(model)?, weights::config(model)?);
-        let (vae, scheduler): (VaeConfig, SchedulerConfig) = (weights::config(model)?, weights::config(model)?);
-        let ddim = Ddim::new(scheduler);
-        fit_together(&text, &unet, &vae)?;
-        can_make_all(&manifest.bounds, &vae, &ddim)?;
+        let index: ModelIndex = weights::config(model)?;
+        let texts = TextConfigs::load(model, &index)?;
+        let (unet, vae): (UnetConfig, VaeConfig) = (weights::config(model)?, weights::config(model)?);
+        let schedule = Schedule::new(weights::config(model)?)?;
+        fit_together(&index, texts.widths(), &unet, &vae)?;
+        can_make_all(&manifest.bounds, &vae, &schedule)?;
 
         let pool = ThreadPoolBuilder::new()
             .num_threads(settings.threads.get())
@@ -68,17 +68,15 @@ impl Pipeline {
             bounds: manifest.bounds,
             settings,
             pool,
-            tokenizer: PromptTokenizer::load(model, &text)?,
-            text: component(model, "text_encoder/model.safetensors", dtype, |weights| {
-                TextEncoder::new(&text, &weights)
-            })?,
-            unet: component(model, "unet/diffusion_pytorch_model.safetensors", dtype, |weights| {
+            // The largest first: its files' bytes are gone by the time that the others are there.
+            unet: component(model, "unet/diffusion_pytorch_model", dtype, |weights| {
                 Unet::new(&unet, settings.attention, &weights)
             })?,
-            decoder: component(model, "vae/diffusion_pytorch_model.safetensors", decoder_type, |weights| {
+            decoder: component(model, "vae/diffusion_pytorch_model", decoder_type, |weights| {
                 Decoder::new(&vae, &weights)
             })?,
-            ddim,
+            prompts: PromptEncoder::load(model, &index, &texts, dtype)?,
+            schedule,
             latent_channels: vae.latent_channels,
             factor: vae.factor(),
             decoder_type,
@@ -93,31 +91,31 @@ impl Pipeline {
         on_progress: &mut OnProgress<'_>,
     ) -> Result<RgbImage, InferenceError> {
         spec.check(&self.bounds)?;
-        let steps = match spec.solver {
-            Solver::Ddim => self.ddim.steps(spec.steps as usize).unwrap_or_default(),
-        };
+        let mut run = self.schedule.run(spec.solver, spec.steps as usize).ok_or_else(|| no_such_run(spec.steps))?;
         let (height, width) = (spec.height as usize / self.factor, spec.width as usize / self.factor);
         let shape = (1, self.latent_channels, height, width);
 
-        let texts = self.pool.install(|| self.encode(spec))?;
+        let condition = self.pool.install(|| self.condition(spec))?;
         let mut latent = gaussian(noise_seed, self.latent_channels * height * width);
-        for (done, step) in (1..).zip(steps) {
+        for (done, timestep) in (1..).zip(run.timesteps()) {
             let input = Tensor::from_slice(&latent, shape, &Device::Cpu)?;
-            let prediction = self.pool.install(|| self.predict(&input, step.timestep, &texts, spec))?;
-            self.ddim.advance(step, &mut latent, &prediction);
+            let prediction = self.pool.install(|| self.predict(&input, timestep, &condition, spec))?;
+            run.advance(&mut latent, &prediction);
             if on_progress(Progress { step: done, steps: spec.steps }).is_break() {
                 return Err(InferenceError::Cancelled);
             }
         }
-        let latent = Tensor::from_vec(latent, shape, &Device::Cpu)?.to_dtype(self.decoder_type)?;
-        to_picture(&self.pool.install(|| self.decoder.decode(&latent))?)
+        let latent = Tensor::from_vec(latent, shape, &Device::Cpu)?;
+        to_picture(&self.pool.install(|| self.decoder.decode(&latent, self.decoder_type))?)
     }
 
-    /// The prompt's vectors, or with guidance those of the negative prompt and of the prompt: `[1 or 2, length, width]`.
-    fn encode(&self, spec: &ImageSpec) -> Result<Tensor, InferenceError> {
-        let prompts = if is_guided(spec) { vec![&spec.negative_prompt, &spec.prompt] } else { vec![&spec.prompt] };
-        let ids = prompts.iter().map(|prompt| self.tokenizer.encode(&prompt.text())).collect::<Result<Vec<_>, _>>()?;
-        Ok(self.text.encode(&ids)?)
+    /// What the prompt asks for, or with guidance in two rows what the negative prompt and the prompt do.
+    fn condition(&self, spec: &ImageSpec) -> Result<Condition, InferenceError> {
+        let meaning = match is_guided(spec) {
+            true => self.prompts.encode_both(&spec.negative_prompt, &spec.prompt)?,
+            false => self.prompts.encode(&[&spec.prompt])?,
+        };
+        Ok(self.unet.condition(meaning.texts, meaning.pooled.as_ref(), [spec.height, spec.width])?)
     }
 
     /// Classifier-free guidance (arXiv 2207.12598): away from the negative prompt's prediction, beyond the prompt's.
@@ -125,24 +123,22 @@ impl Pipeline {
         &self,
         latent: &Tensor,
         timestep: usize,
-        texts: &Tensor,
+        condition: &Condition,
         spec: &ImageSpec,
     ) -> Result<Vec<f32>, InferenceError> {
-        let predict = |latents: &Tensor, texts: &Tensor| {
-            self.unet.predict(latents, timestep, texts)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()
+        let predict = |latents: &Tensor, condition: &Condition| {
+            self.unet.predict(latents, timestep, condition)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()
         };
         if !is_guided(spec) {
-            return Ok(predict(latent, texts)?);
+            return Ok(predict(latent, condition)?);
         }
         let (without, with) = match self.settings.guidance {
             GuidanceMode::Batched => {
-                let mut both = predict(&latent.repeat((2, 1, 1, 1))?, texts)?;
+                let mut both = predict(&latent.repeat((2, 1, 1, 1))?, condition)?;
                 let with = both.split_off(both.len() / 2);
                 (both, with)
             }
-            GuidanceMode::TwoPass => {
-                (predict(latent, &texts.narrow(0, 0, 1)?)?, predict(latent, &texts.narrow(0, 1, 1)?)?)
-            }
+            GuidanceMode::TwoPass => (predict(latent, &condition.row(0)?)?, predict(latent, &condition.row(1)?)?),
         };
         let scale = spec.guidance_scale() as f32;
         Ok(without.iter().zip(&with).map(|(without, with)| without + scale * (with - without)).collect())
@@ -174,32 +170,45 @@ fn activations(arithmetic: Arithmetic) -> DType {
 }
 
 /// Refuses components that do not belong to each other.
-fn fit_together(text: &TextConfig, unet: &UnetConfig, vae: &VaeConfig) -> Result<(), InferenceError> {
-    let unsupported = |file, key: &str, value: usize, supported| {
-        Err(InferenceError::Unsupported { file, key: key.to_owned(), value: value.into(), supported })
-    };
-    text.check()?;
+fn fit_together(
+    index: &ModelIndex,
+    texts: MeaningWidths,
+    unet: &UnetConfig,
+    vae: &VaeConfig,
+) -> Result<(), InferenceError> {
+    let in_unet = |key, value: usize, supported| Err(unsupported(UNET_CONFIG, key, value, supported));
+    let in_vae = |key, value: usize, supported| Err(unsupported(VAE_CONFIG, key, value, supported));
     unet.check()?;
     vae.check()?;
-    if unet.cross_attention_dim != text.hidden_size {
-        return unsupported(
-            UNET_CONFIG,
+    if unet.cross_attention_dim != texts.texts {
+        return in_unet(
             "cross_attention_dim",
             unet.cross_attention_dim,
-            "the text encoder's hidden_size",
+            "the hidden_size of the text encoders together",
         );
     }
+    match (texts.pooled, unet.added_widths()) {
+        (None, None) => {}
+        (Some(pooled), Some((waves, inputs))) if inputs == pooled + 6 * waves => {}
+        (_, added) => {
+            let supported = "null with one text encoder, and with two projection_dim + 6 addition_time_embed_dim";
+            return in_unet("projection_class_embeddings_input_dim", added.map_or(0, |(_, inputs)| inputs), supported);
+        }
+    }
     if [unet.in_channels, unet.out_channels] != [vae.latent_channels; 2] {
-        return unsupported(UNET_CONFIG, "in_channels", unet.in_channels, "out_channels and the VAE's latent_channels");
+        return in_unet("in_channels", unet.in_channels, "out_channels and the VAE's latent_channels");
     }
     if vae.out_channels != 3 {
-        return unsupported(VAE_CONFIG, "out_channels", vae.out_channels, "3");
+        return in_vae("out_channels", vae.out_channels, "3");
+    }
+    if index.pipeline == PipelineClass::Original && (vae.latents_mean.is_some() || vae.latents_std.is_some()) {
+        return in_vae("latents_mean and latents_std", vae.latent_channels, "null in a StableDiffusionPipeline");
     }
     Ok(())
 }
 
 /// Refuses a model whose manifest takes jobs that it cannot make: nobody could decide them.
-fn can_make_all(bounds: &ImageBounds, vae: &VaeConfig, ddim: &Ddim) -> Result<(), InferenceError> {
+fn can_make_all(bounds: &ImageBounds, vae: &VaeConfig, schedule: &Schedule) -> Result<(), InferenceError> {
     let factor = vae.factor() as u32;
     let fits = |pixels: u32| pixels > 0 && pixels.is_multiple_of(factor);
     if !fits(bounds.min_side.into()) || !fits(bounds.side_step.into()) {
@@ -208,11 +217,18 @@ fn can_make_all(bounds: &ImageBounds, vae: &VaeConfig, ddim: &Ddim) -> Result<()
             supported: format!("multiples of {factor}"),
         });
     }
-    if let Some(steps) = (1..=bounds.max_steps).find(|steps| ddim.steps(usize::from(*steps)).is_none()) {
-        let supported = format!("fewer than {steps}: {SCHEDULER_CONFIG} has no {steps} timesteps");
-        return Err(InferenceError::Bounds { key: "maxSteps", supported });
+    let lacks = |steps: u16| {
+        [Solver::Ddim].iter().any(|solver| schedule.run(*solver, usize::from(steps)).is_none())
+    };
+    match (1..=bounds.max_steps).find(|steps| lacks(*steps)) {
+        Some(steps) => Err(no_such_run(steps.into())),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+fn no_such_run(steps: u32) -> InferenceError {
+    let supported = format!("fewer than {steps}: {SCHEDULER_CONFIG} has no {steps} timesteps");
+    InferenceError::Bounds { key: "maxSteps", supported }
 }
 
 /// `[1, 3, height, width]`, where -1 is black and 1 is full, to pixels.

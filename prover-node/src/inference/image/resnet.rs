@@ -1,9 +1,9 @@
 //! `ResnetBlock2D` of `diffusers`, which UNet and decoder are made of.
 
-use candle_core::{D, DType, Result, Tensor};
-use candle_nn::{Module, VarBuilder, ops};
+use candle_core::{D, Result, Tensor};
+use candle_nn::{Module, VarBuilder};
 
-use super::layers::{Conv2d, ConvShape, GroupNorm, Linear};
+use super::layers::{Conv2d, GroupNorm, Linear, PointConv, silu};
 
 /// Two convolutions around a shortcut.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(super) struct Resnet {
     time: Option<Linear>,
     norm2: GroupNorm,
     conv2: Conv2d,
-    shortcut: Option<Conv2d>,
+    shortcut: Option<PointConv>,
 }
 
 impl Resnet {
@@ -24,35 +24,29 @@ impl Resnet {
         (groups, eps): (usize, f64),
         weights: &VarBuilder<'_>,
     ) -> Result<Self> {
-        let conv = |from, name: &str| Conv2d::new(from, outputs, ConvShape::Same, &weights.pp(name));
         Ok(Self {
             norm1: GroupNorm::new(groups, inputs, eps, &weights.pp("norm1"))?,
-            conv1: conv(inputs, "conv1")?,
+            conv1: Conv2d::new(inputs, outputs, &weights.pp("conv1"))?,
             time: time_width.map(|width| Linear::new(width, outputs, &weights.pp("time_emb_proj"))).transpose()?,
             norm2: GroupNorm::new(groups, outputs, eps, &weights.pp("norm2"))?,
-            conv2: conv(outputs, "conv2")?,
+            conv2: Conv2d::new(outputs, outputs, &weights.pp("conv2"))?,
             shortcut: (inputs != outputs)
-                .then(|| Conv2d::new(inputs, outputs, ConvShape::Point, &weights.pp("conv_shortcut")))
+                .then(|| PointConv::new(inputs, outputs, &weights.pp("conv_shortcut")))
                 .transpose()?,
         })
     }
 
     /// `time` is `[batch, time width]`.
     pub(super) fn forward(&self, xs: &Tensor, time: Option<&Tensor>) -> Result<Tensor> {
-        let mut ys = self.conv1.forward(&silu(&self.norm1.forward(xs)?)?)?;
+        let mut ys = self.conv1.activated(&self.norm1, xs)?;
         if let (Some(projection), Some(time)) = (&self.time, time) {
             let time = projection.forward(&silu(time)?)?.unsqueeze(D::Minus1)?.unsqueeze(D::Minus1)?;
             ys = ys.broadcast_add(&time)?;
         }
-        let ys = self.conv2.forward(&silu(&self.norm2.forward(&ys)?)?)?;
+        let ys = self.conv2.activated(&self.norm2, &ys)?;
         match &self.shortcut {
             Some(shortcut) => shortcut.forward(xs)? + ys,
             None => xs + ys,
         }
     }
-}
-
-/// `x sigmoid(x)`, in f32.
-pub(super) fn silu(xs: &Tensor) -> Result<Tensor> {
-    ops::silu(&xs.to_dtype(DType::F32)?)?.to_dtype(xs.dtype())
 }

@@ -40,9 +40,11 @@ impl Tiny {
         tiny.write("tokenizer/merges.txt", b"#version: 0.2\n");
 
         let original = |path: &str| configs.iter().find(|(name, _)| *name == path).unwrap().1.to_string().into_bytes();
-        let text: config::TextConfig = parse(Path::new(""), &original(config::TEXT_CONFIG)).unwrap();
-        let unet: config::UnetConfig = parse(Path::new(""), &original(config::UNET_CONFIG)).unwrap();
-        let vae: config::VaeConfig = parse(Path::new(""), &original(config::VAE_CONFIG)).unwrap();
+        let text: config::TextConfig =
+            parse(Path::new(""), config::TEXT_CONFIG, &original(config::TEXT_CONFIG)).unwrap();
+        let unet: config::UnetConfig =
+            parse(Path::new(""), config::UNET_CONFIG, &original(config::UNET_CONFIG)).unwrap();
+        let vae: config::VaeConfig = parse(Path::new(""), config::VAE_CONFIG, &original(config::VAE_CONFIG)).unwrap();
         tiny.weights("text_encoder/model.safetensors", |weights| drop(TextEncoder::new(&text, &weights).unwrap()));
         tiny.weights(UNET, |weights| drop(Unet::new(&unet, Attention::Full, &weights).unwrap()));
         tiny.weights("vae/diffusion_pytorch_model.safetensors", |weights| drop(Decoder::new(&vae, &weights).unwrap()));
@@ -108,6 +110,15 @@ impl Tiny {
 
 fn configs() -> Vec<(&'static str, Value)> {
     vec![
+        (
+            config::MODEL_INDEX,
+            json!({
+                "_class_name": "StableDiffusionPipeline", "safety_checker": [null, null],
+                "scheduler": ["diffusers", "PNDMScheduler"], "text_encoder": ["transformers", "CLIPTextModel"],
+                "tokenizer": ["transformers", "CLIPTokenizer"], "unet": ["diffusers", "UNet2DConditionModel"],
+                "vae": ["diffusers", "AutoencoderKL"],
+            }),
+        ),
         (
             config::TEXT_CONFIG,
             json!({
@@ -283,7 +294,7 @@ fn configs_that_do_not_fit_are_refused_by_name() {
     let resnet = refusal(config::UNET_CONFIG, "resnet_time_scale_shift", json!("scale_shift"));
     assert!(resnet.contains("resnet_time_scale_shift") && resnet.contains("default"), "{resnet}");
     assert!(refusal(config::UNET_CONFIG, "class_embed_type", json!("timestep")).contains("class_embed_type"));
-    assert!(refusal(config::VAE_CONFIG, "mid_block_add_attention", json!(false)).contains("mid_block_add_attention"));
+    assert!(refusal(config::VAE_CONFIG, "shift_factor", json!(0.1)).contains("shift_factor"));
     assert!(
         refusal(config::UNET_CONFIG, "down_block_types", json!(["AttnDownBlock2D", "DownBlock2D"])).contains("Attn")
     );

@@ -9,11 +9,18 @@ use super::{
 };
 use crate::inference::Attention;
 
-/// `Transformer2DModel` with one block: pixels attend to each other and to the text.
+/// `Transformer2DModel`: blocks in which pixels attend to each other and to the text.
 #[derive(Debug)]
 pub(super) struct Transformer {
     norm: GroupNorm,
     project_in: Linear,
+    blocks: Vec<Block>,
+    project_out: Linear,
+}
+
+/// `BasicTransformerBlock`.
+#[derive(Debug)]
+struct Block {
     norm1: LayerNorm,
     among_pixels: CrossAttention,
     norm2: LayerNorm,
@@ -21,40 +28,53 @@ pub(super) struct Transformer {
     norm3: LayerNorm,
     widen: Linear,
     narrow: Linear,
-    project_out: Linear,
 }
 
 impl Transformer {
     pub(super) fn new(config: &UnetConfig, block: usize, how: Attention, weights: &VarBuilder<'_>) -> Result<Self> {
         let width = config.block_out_channels[block];
-        let heads = config.heads(block).unwrap_or(1);
-        let inner = weights.pp("transformer_blocks.0");
-        let norm = |name: &str| LayerNorm::new(width, 1e-5, &inner.pp(name));
-        let attention = |context, name: &str| CrossAttention::new(width, context, heads, how, &inner.pp(name));
+        let depth = config.transformer_layers_per_block.of(block).unwrap_or(1);
+        let blocks = weights.pp("transformer_blocks");
         Ok(Self {
             norm: GroupNorm::new(config.norm_num_groups, width, 1e-6, &weights.pp("norm"))?,
             // A 1x1 convolution or, with `use_linear_projection`, a matrix: the same on a list of pixels.
             project_in: Linear::new(width, width, &weights.pp("proj_in"))?,
-            norm1: norm("norm1")?,
-            among_pixels: attention(width, "attn1")?,
-            norm2: norm("norm2")?,
-            to_text: attention(config.cross_attention_dim, "attn2")?,
-            norm3: norm("norm3")?,
-            widen: Linear::new(width, 8 * width, &inner.pp("ff.net.0.proj"))?,
-            narrow: Linear::new(4 * width, width, &inner.pp("ff.net.2"))?,
+            blocks: (0..depth).map(|i| Block::new(config, block, how, &blocks.pp(i))).collect::<Result<_>>()?,
             project_out: Linear::new(width, width, &weights.pp("proj_out"))?,
         })
     }
 
     pub(super) fn forward(&self, image: &Tensor, texts: &Tensor) -> Result<Tensor> {
-        let xs = self.project_in.forward(&to_pixels(&self.norm.forward(image)?)?)?;
+        let mut xs = self.project_in.forward(&to_pixels(&self.norm.forward(image)?)?)?;
+        for block in &self.blocks {
+            xs = block.forward(&xs, texts)?;
+        }
+        to_image(&self.project_out.forward(&xs)?, image)? + image
+    }
+}
 
-        let normed = self.norm1.forward(&xs)?;
+impl Block {
+    fn new(config: &UnetConfig, block: usize, how: Attention, weights: &VarBuilder<'_>) -> Result<Self> {
+        let width = config.block_out_channels[block];
+        let heads = config.heads(block).unwrap_or(1);
+        let norm = |name: &str| LayerNorm::new(width, 1e-5, &weights.pp(name));
+        let attention = |context, name: &str| CrossAttention::new(width, context, heads, how, &weights.pp(name));
+        Ok(Self {
+            norm1: norm("norm1")?,
+            among_pixels: attention(width, "attn1")?,
+            norm2: norm("norm2")?,
+            to_text: attention(config.cross_attention_dim, "attn2")?,
+            norm3: norm("norm3")?,
+            widen: Linear::new(width, 8 * width, &weights.pp("ff.net.0.proj"))?,
+            narrow: Linear::new(4 * width, width, &weights.pp("ff.net.2"))?,
+        })
+    }
+
+    fn forward(&self, xs: &Tensor, texts: &Tensor) -> Result<Tensor> {
+        let normed = self.norm1.forward(xs)?;
         let xs = (self.among_pixels.forward(&normed, &normed)? + xs)?;
         let xs = (self.to_text.forward(&self.norm2.forward(&xs)?, texts)? + xs)?;
-        let xs = (self.narrow.forward(&geglu(&self.widen.forward(&self.norm3.forward(&xs)?)?)?)? + xs)?;
-
-        to_image(&self.project_out.forward(&xs)?, image)? + image
+        self.narrow.forward(&geglu(&self.widen.forward(&self.norm3.forward(&xs)?)?)?)? + xs
     }
 }
 

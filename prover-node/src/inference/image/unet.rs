@@ -1,12 +1,12 @@
 //! The UNet: `UNet2DConditionModel` of `diffusers`, with its names and its config.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Module, VarBuilder};
 
 use super::{
     config::{DownBlock, UnetConfig, UpBlock},
-    layers::{Conv2d, ConvShape, GroupNorm, Linear},
-    resnet::{Resnet, silu},
+    layers::{Conv2d, GroupNorm, HalvingConv, Linear, silu},
+    resnet::Resnet,
     transformer::Transformer,
 };
 use crate::inference::Attention;
@@ -14,7 +14,8 @@ use crate::inference::Attention;
 /// Predicts what is noise in a latent, given a text.
 #[derive(Debug)]
 pub(super) struct Unet {
-    time: TimeEmbedding,
+    time: (Waves, Embedding),
+    added: Option<(Waves, Embedding)>,
     conv_in: Conv2d,
     down: Vec<Down>,
     middle: (Resnet, Transformer, Resnet),
@@ -26,13 +27,30 @@ pub(super) struct Unet {
 #[derive(Debug)]
 struct Down {
     layers: Vec<(Resnet, Option<Transformer>)>,
-    downsample: Option<Conv2d>,
+    downsample: Option<HalvingConv>,
 }
 
 #[derive(Debug)]
 struct Up {
     layers: Vec<(Resnet, Option<Transformer>)>,
     upsample: Option<Conv2d>,
+}
+
+/// What the UNet is told beside a latent and a timestep, in a row for each latent of a batch.
+#[derive(Debug, Clone)]
+pub(super) struct Condition {
+    /// `[batch, length, width]`.
+    texts: Tensor,
+    /// `[batch, time width]`, in f32: what is added to the timestep's embedding.
+    added: Option<Tensor>,
+}
+
+impl Condition {
+    /// Only the row `i`.
+    pub(super) fn row(&self, i: usize) -> Result<Self> {
+        let added = self.added.as_ref().map(|added| added.narrow(0, i, 1)).transpose()?;
+        Ok(Self { texts: self.texts.narrow(0, i, 1)?, added })
+    }
 }
 
 /// What every block is built with.
@@ -49,8 +67,15 @@ impl Unet {
         let build = Builder { config, attention, time_width: 4 * first };
         let middle = weights.pp("mid_block");
         Ok(Self {
-            time: TimeEmbedding::new(config, first, build.time_width, &weights.pp("time_embedding"))?,
-            conv_in: Conv2d::new(config.in_channels, first, ConvShape::Same, &weights.pp("conv_in"))?,
+            time: (Waves::new(config, first), Embedding::new(first, build.time_width, &weights.pp("time_embedding"))?),
+            added: config
+                .added_widths()
+                .map(|(waves, inputs)| {
+                    let embedding = Embedding::new(inputs, build.time_width, &weights.pp("add_embedding"))?;
+                    Ok::<_, candle_core::Error>((Waves::new(config, waves), embedding))
+                })
+                .transpose()?,
+            conv_in: Conv2d::new(config.in_channels, first, &weights.pp("conv_in"))?,
             down: (0..channels.len())
                 .map(|i| build.down(i, &weights.pp("down_blocks").pp(i)))
                 .collect::<Result<_>>()?,
@@ -61,15 +86,34 @@ impl Unet {
             ),
             up: (0..channels.len()).map(|i| build.up(i, &weights.pp("up_blocks").pp(i))).collect::<Result<_>>()?,
             norm_out: GroupNorm::new(config.norm_num_groups, first, config.norm_eps, &weights.pp("conv_norm_out"))?,
-            conv_out: Conv2d::new(first, config.out_channels, ConvShape::Same, &weights.pp("conv_out"))?,
+            conv_out: Conv2d::new(first, config.out_channels, &weights.pp("conv_out"))?,
         })
     }
 
-    /// The prediction for `latents` `[batch, channels, height, width]` at `timestep`; `texts` are
-    /// `[batch, length, width]`. The result is in the type of the texts.
-    pub(super) fn predict(&self, latents: &Tensor, timestep: usize, texts: &Tensor) -> Result<Tensor> {
-        let batch = latents.dim(0)?;
-        let time = self.time.embed(timestep, batch, latents.device())?.to_dtype(texts.dtype())?;
+    /// For a picture of `size`, its height and width in pixels. Of `texts` `[batch, length, width]`, and, in models that
+    /// are told more, of what they come to as a whole and of the picture's size: `pooled` is `[batch, width]`.
+    pub(super) fn condition(&self, texts: Tensor, pooled: Option<&Tensor>, size: [u32; 2]) -> Result<Condition> {
+        let added = match (&self.added, pooled) {
+            (Some((waves, embedding)), Some(pooled)) => {
+                // The size that the picture was scaled from, what was cut off above and to the left, and its size.
+                let [height, width] = size.map(f64::from);
+                let sizes = [height, width, 0.0, 0.0, height, width].map(|size| waves.of(size)).concat();
+                let sizes = Tensor::new(sizes, pooled.device())?.unsqueeze(0)?.repeat((pooled.dim(0)?, 1))?;
+                Some(embedding.forward(&Tensor::cat(&[&pooled.to_dtype(DType::F32)?, &sizes], 1)?)?)
+            }
+            _ => None,
+        };
+        Ok(Condition { texts, added })
+    }
+
+    /// The prediction for `latents` `[batch, channels, height, width]` at `timestep`, in the type of the condition's texts.
+    pub(super) fn predict(&self, latents: &Tensor, timestep: usize, condition: &Condition) -> Result<Tensor> {
+        let Condition { texts, added } = condition;
+        let mut time = self.embed(timestep, latents.dim(0)?, latents.device())?;
+        if let Some(added) = added {
+            time = (time + added)?;
+        }
+        let time = time.to_dtype(texts.dtype())?;
 
         let mut xs = self.conv_in.forward(&latents.to_dtype(texts.dtype())?)?;
         let mut skips = vec![xs.clone()];
@@ -97,10 +141,16 @@ impl Unet {
             }
             if let (Some(upsample), Some(skip)) = (&block.upsample, skips.last()) {
                 // To the size of what comes next: an odd side was rounded up on the way down.
-                xs = upsample.forward(&xs.upsample_nearest2d(skip.dim(2)?, skip.dim(3)?)?)?;
+                xs = upsample.enlarged(&xs, skip.dim(2)?, skip.dim(3)?)?;
             }
         }
-        self.conv_out.forward(&silu(&self.norm_out.forward(&xs)?)?)
+        self.conv_out.activated(&self.norm_out, &xs)
+    }
+
+    /// `[batch, time width]` in f32: half precision does not tell large timesteps apart.
+    fn embed(&self, timestep: usize, batch: usize, device: &Device) -> Result<Tensor> {
+        let (waves, embedding) = &self.time;
+        embedding.forward(&Tensor::new(waves.of(timestep as f64), device)?.unsqueeze(0)?.repeat((batch, 1))?)
     }
 }
 
@@ -124,7 +174,7 @@ impl Builder<'_> {
             .map(|j| self.layer(if j == 0 { before } else { here }, i, attends, j, weights))
             .collect::<Result<_>>()?;
         let downsample = (i + 1 < channels.len())
-            .then(|| Conv2d::new(here, here, ConvShape::Halving, &weights.pp("downsamplers.0.conv")))
+            .then(|| HalvingConv::new(here, here, &weights.pp("downsamplers.0.conv")))
             .transpose()?;
         Ok(Down { layers, downsample })
     }
@@ -142,9 +192,7 @@ impl Builder<'_> {
                 self.layer(if j == 0 { below } else { here } + skip, block, attends, j, weights)
             })
             .collect::<Result<_>>()?;
-        let upsample = (block > 0)
-            .then(|| Conv2d::new(here, here, ConvShape::Same, &weights.pp("upsamplers.0.conv")))
-            .transpose()?;
+        let upsample = (block > 0).then(|| Conv2d::new(here, here, &weights.pp("upsamplers.0.conv"))).transpose()?;
         Ok(Up { layers, upsample })
     }
 
@@ -172,33 +220,45 @@ impl Builder<'_> {
     }
 }
 
-/// Sines and cosines of the timestep, and two layers.
+/// A number as sines and cosines, of which one half or the other changes with any difference.
 #[derive(Debug)]
-struct TimeEmbedding {
+struct Waves {
     frequencies: Vec<f64>,
     cosines_first: bool,
+}
+
+impl Waves {
+    fn new(config: &UnetConfig, width: usize) -> Self {
+        let half = width / 2;
+        let exponent = |i: usize| -(10_000f64.ln()) * i as f64 / (half as f64 - config.freq_shift);
+        Self { frequencies: (0..half).map(|i| exponent(i).exp()).collect(), cosines_first: config.flip_sin_to_cos }
+    }
+
+    fn of(&self, number: f64) -> Vec<f32> {
+        let angles = self.frequencies.iter().map(|frequency| number * frequency);
+        let (sines, cosines): (Vec<f32>, Vec<f32>) = angles.map(|a| (libm::sin(a) as f32, libm::cos(a) as f32)).unzip();
+        if self.cosines_first { [cosines, sines] } else { [sines, cosines] }.concat()
+    }
+}
+
+/// Two layers.
+#[derive(Debug)]
+struct Embedding {
     widen: Linear,
     mix: Linear,
 }
 
-impl TimeEmbedding {
-    fn new(config: &UnetConfig, channels: usize, width: usize, weights: &VarBuilder<'_>) -> Result<Self> {
-        let half = channels / 2;
-        let exponent = |i: usize| -(10_000f64.ln()) * i as f64 / (half as f64 - config.freq_shift);
+impl Embedding {
+    fn new(inputs: usize, outputs: usize, weights: &VarBuilder<'_>) -> Result<Self> {
         Ok(Self {
-            frequencies: (0..half).map(|i| exponent(i).exp()).collect(),
-            cosines_first: config.flip_sin_to_cos,
-            widen: Linear::new(channels, width, &weights.pp("linear_1"))?,
-            mix: Linear::new(width, width, &weights.pp("linear_2"))?,
+            widen: Linear::new(inputs, outputs, &weights.pp("linear_1"))?,
+            mix: Linear::new(outputs, outputs, &weights.pp("linear_2"))?,
         })
     }
+}
 
-    /// `[batch, width]` in f32: half precision does not tell large timesteps apart.
-    fn embed(&self, timestep: usize, batch: usize, device: &Device) -> Result<Tensor> {
-        let angles = self.frequencies.iter().map(|frequency| timestep as f64 * frequency);
-        let (sines, cosines): (Vec<f32>, Vec<f32>) = angles.map(|a| (libm::sin(a) as f32, libm::cos(a) as f32)).unzip();
-        let waves = if self.cosines_first { [cosines, sines] } else { [sines, cosines] }.concat();
-        let waves = Tensor::new(waves, device)?.unsqueeze(0)?.repeat((batch, 1))?;
-        self.mix.forward(&silu(&self.widen.forward(&waves)?)?)
+impl Module for Embedding {
+    fn forward(&self, xs: &Tensor) -> Result<Tensor> {
+        self.mix.forward(&silu(&self.widen.forward(xs)?)?)
     }
 }

@@ -1,12 +1,12 @@
 //! The picture half of `AutoencoderKL` of `diffusers`: from a latent to pixels.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::{Module, VarBuilder};
 
 use super::{
     config::VaeConfig,
-    layers::{Conv2d, ConvShape, GroupNorm, Linear, attention},
-    resnet::{Resnet, silu},
+    layers::{Conv2d, GroupNorm, Linear, PointConv, attention},
+    resnet::Resnet,
     transformer::{to_image, to_pixels},
 };
 use crate::inference::Attention;
@@ -16,10 +16,12 @@ const EPS: f64 = 1e-6;
 /// Draws what a latent stands for.
 #[derive(Debug)]
 pub(super) struct Decoder {
-    scaling_factor: f64,
-    post_quant: Option<Conv2d>,
+    /// From a latent of unit variance to what was encoded, by channel: `[1, latent channels, 1, 1]`.
+    scale: Tensor,
+    shift: Tensor,
+    post_quant: Option<PointConv>,
     conv_in: Conv2d,
-    middle: (Resnet, MiddleAttention, Resnet),
+    middle: (Resnet, Option<MiddleAttention>, Resnet),
     up: Vec<(Vec<Resnet>, Option<Conv2d>)>,
     norm_out: GroupNorm,
     conv_out: Conv2d,
@@ -30,8 +32,14 @@ impl Decoder {
         let latent = config.latent_channels;
         let post_quant = config
             .use_post_quant_conv
-            .then(|| Conv2d::new(latent, latent, ConvShape::Point, &weights.pp("post_quant_conv")))
+            .then(|| PointConv::new(latent, latent, &weights.pp("post_quant_conv")))
             .transpose()?;
+        let by_channel = |values: Option<&Vec<f64>>, usual: f64| {
+            let values = values.cloned().unwrap_or_else(|| vec![usual; latent]);
+            Tensor::new(values, weights.device())?.reshape((1, latent, 1, 1))?.to_dtype(DType::F32)
+        };
+        let scale = (by_channel(config.latents_std.as_ref(), 1.0)? / config.scaling_factor)?;
+        let shift = by_channel(config.latents_mean.as_ref(), 0.0)?;
 
         let weights = weights.pp("decoder");
         let channels: Vec<usize> = config.block_out_channels.iter().rev().copied().collect();
@@ -48,44 +56,52 @@ impl Decoder {
                     })
                     .collect::<Result<_>>()?;
                 let upsample = (i + 1 < channels.len())
-                    .then(|| Conv2d::new(here, here, ConvShape::Same, &weights.pp("upsamplers.0.conv")))
+                    .then(|| Conv2d::new(here, here, &weights.pp("upsamplers.0.conv")))
                     .transpose()?;
                 Ok((resnets, upsample))
             })
             .collect::<Result<_>>()?;
         Ok(Self {
-            scaling_factor: config.scaling_factor,
+            scale,
+            shift,
             post_quant,
-            conv_in: Conv2d::new(latent, first, ConvShape::Same, &weights.pp("conv_in"))?,
+            conv_in: Conv2d::new(latent, first, &weights.pp("conv_in"))?,
             middle: (
                 Resnet::new(first, first, None, norm, &middle.pp("resnets.0"))?,
-                MiddleAttention::new(first, config.norm_num_groups, &middle.pp("attentions.0"))?,
+                config
+                    .mid_block_add_attention
+                    .then(|| MiddleAttention::new(first, config.norm_num_groups, &middle.pp("attentions.0")))
+                    .transpose()?,
                 Resnet::new(first, first, None, norm, &middle.pp("resnets.1"))?,
             ),
             up,
             norm_out: GroupNorm::new(config.norm_num_groups, last, EPS, &weights.pp("conv_norm_out"))?,
-            conv_out: Conv2d::new(last, config.out_channels, ConvShape::Same, &weights.pp("conv_out"))?,
+            conv_out: Conv2d::new(last, config.out_channels, &weights.pp("conv_out"))?,
         })
     }
 
-    /// `[batch, latent channels, h, w]` to `[batch, 3, factor h, factor w]`, about -1 to 1.
-    pub(super) fn decode(&self, latents: &Tensor) -> Result<Tensor> {
-        let mut xs = (latents / self.scaling_factor)?;
+    /// `[batch, latent channels, h, w]` in f32 to `[batch, 3, factor h, factor w]`, about -1 to 1. Activations are kept in
+    /// `dtype`.
+    pub(super) fn decode(&self, latents: &Tensor, dtype: DType) -> Result<Tensor> {
+        let mut xs = latents.broadcast_mul(&self.scale)?.broadcast_add(&self.shift)?.to_dtype(dtype)?;
         if let Some(post_quant) = &self.post_quant {
             xs = post_quant.forward(&xs)?;
         }
         let (before, attention, after) = &self.middle;
         xs = before.forward(&self.conv_in.forward(&xs)?, None)?;
-        xs = after.forward(&attention.forward(&xs)?, None)?;
+        if let Some(attention) = attention {
+            xs = attention.forward(&xs)?;
+        }
+        xs = after.forward(&xs, None)?;
         for (resnets, upsample) in &self.up {
             for resnet in resnets {
                 xs = resnet.forward(&xs, None)?;
             }
             if let Some(upsample) = upsample {
-                xs = upsample.forward(&xs.upsample_nearest2d(2 * xs.dim(2)?, 2 * xs.dim(3)?)?)?;
+                xs = upsample.enlarged(&xs, 2 * xs.dim(2)?, 2 * xs.dim(3)?)?;
             }
         }
-        self.conv_out.forward(&silu(&self.norm_out.forward(&xs)?)?)
+        self.conv_out.activated(&self.norm_out, &xs)
     }
 }
 
