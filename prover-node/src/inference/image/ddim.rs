@@ -84,7 +84,7 @@ mod tests {
 
     use crate::inference::image::schedule::tests::{assert_close, run};
 
-    // The values of the three tests were printed by `DDIMScheduler` of diffusers 0.42.1.
+    // The values of the tests were printed by `DDIMScheduler` of diffusers 0.42.1.
 
     #[test]
     fn velocities_with_leading_timesteps() {
@@ -139,5 +139,32 @@ mod tests {
                 [3.193_083_5, -8.411_214, 13.629_349],
             ],
         );
+    }
+    #[test]
+    fn velocities_from_pure_noise_of_a_cosine_schedule() {
+        let config = serde_json::json!({
+            "num_train_timesteps": 1000, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction",
+            "timestep_spacing": "trailing", "rescale_betas_zero_snr": true, "clip_sample": false,
+        });
+        let (timesteps, way) = run(Solver::Ddim, config, 3);
+        assert_eq!(timesteps, [999, 666, 332]);
+        assert_close(
+            &way,
+            &[
+                [0.384_576_77, -0.986_239_85, 1.587_903],
+                [0.234_721_91, -0.657_940_39, 1.081_158_9],
+                [0.050_379_932, -0.263_274_79, 0.476_169_71],
+            ],
+        );
+    }
+
+    #[test]
+    fn betas_that_the_file_lists() {
+        let config = serde_json::json!({
+            "num_train_timesteps": 5, "trained_betas": [0.1, 0.2, 0.3, 0.4, 0.5], "clip_sample": false,
+        });
+        let (timesteps, way) = run(Solver::Ddim, config, 2);
+        assert_eq!(timesteps, [2, 0]);
+        assert_close(&way, &[[0.605_663_48, -1.545_403_5, 2.485_143_7], [0.571_758_69, -1.495_665, 2.419_571_4]]);
     }
 }

@@ -12,6 +12,7 @@ mod text;
 mod tokenizer;
 mod transformer;
 mod unet;
+mod unipc;
 mod vae;
 
 pub use pipeline::Pipeline;

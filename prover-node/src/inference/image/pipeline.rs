@@ -218,7 +218,7 @@ fn can_make_all(bounds: &ImageBounds, vae: &VaeConfig, schedule: &Schedule) -> R
         });
     }
     let lacks = |steps: u16| {
-        [Solver::Ddim].iter().any(|solver| schedule.run(*solver, usize::from(steps)).is_none())
+        [Solver::Ddim, Solver::UniPc].iter().any(|solver| schedule.run(*solver, usize::from(steps)).is_none())
     };
     match (1..=bounds.max_steps).find(|steps| lacks(*steps)) {
         Some(steps) => Err(no_such_run(steps.into())),

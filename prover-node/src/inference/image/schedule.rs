@@ -6,6 +6,7 @@ use oracle::spec::Solver;
 use super::{
     config::{BetaSchedule, Prediction, SchedulerConfig},
     ddim::Ddim,
+    unipc::UniPc,
 };
 use crate::inference::InferenceError;
 
@@ -51,6 +52,7 @@ impl Schedule {
     pub(super) fn run(&self, solver: Solver, count: usize) -> Option<Box<dyn Run + '_>> {
         Some(match solver {
             Solver::Ddim => Box::new(Ddim::new(self, count)?),
+            Solver::UniPc => Box::new(UniPc::new(self, count)?),
         })
     }
 
@@ -147,9 +149,9 @@ pub(super) mod tests {
         });
         let schedule = Schedule::new(serde_json::from_value(config).unwrap()).unwrap();
         let has = |solver, count| schedule.run(solver, count).is_some();
-        assert!(!has(Solver::Ddim, 0));
-        assert!(has(Solver::Ddim, 5));
+        assert!(!has(Solver::Ddim, 0) && !has(Solver::UniPc, 0));
+        assert!(has(Solver::Ddim, 5) && has(Solver::UniPc, 4));
         assert!(!has(Solver::Ddim, 10), "the offset leads beyond the schedule");
-        assert!(!has(Solver::Ddim, 11));
+        assert!(!has(Solver::Ddim, 11) && !has(Solver::UniPc, 10));
     }
 }
