@@ -1,8 +1,10 @@
-//! The bundled model makes the picture of `tests/golden`, within its own tolerance.
+//! The bundled model makes the picture of `tests/golden`, within its own tolerance; and it and tiny models of each family make
+//! those that `diffusers` makes.
 
 use std::{fs, ops::ControlFlow, path::Path};
 
 use alloy::primitives::B256;
+use image::RgbImage;
 use oracle::{
     digest::{Digest, Zone},
     manifest::LocalModel,
@@ -10,7 +12,7 @@ use oracle::{
 };
 use serde::Deserialize;
 
-use crate::inference::{Arithmetic, GuidanceMode, Pipeline, Settings};
+use crate::inference::{Arithmetic, Attention, GuidanceMode, Pipeline, Settings};
 
 /// What `prover-node generate --json` said of the golden picture.
 #[derive(Deserialize)]
@@ -41,4 +43,47 @@ fn the_bundled_model_makes_the_golden_picture() {
         let zone = model.manifest.profile.zone(&golden.digest, &digest);
         assert_eq!(zone, Zone::Accepted, "{arithmetic:?}: distances {:?}", golden.digest.distances(&digest));
     }
+}
+
+/// One picture that `diffusers` made; see `tests/golden/families/make.py`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Case {
+    model: String,
+    spec: ImageSpec,
+    noise_seed: B256,
+    picture: String,
+}
+
+#[test]
+fn pictures_are_those_of_diffusers() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let families = root.join("tests/golden/families");
+    let cases: Vec<Case> = serde_json::from_slice(&fs::read(families.join("cases.json")).unwrap()).unwrap();
+    let mut worst = f64::INFINITY;
+    for Case { model, spec, noise_seed, picture } in cases {
+        let folder = if model == "emoji-64" { root.join("models").join(&model) } else { families.join(&model) };
+        let expected = image::open(families.join(&picture)).unwrap().to_rgb8();
+        let local = LocalModel::open(&folder).unwrap();
+        let settings = Settings { attention: Attention::Sliced, ..Settings::default() };
+        for settings in [Settings::default(), settings] {
+            let pipeline = Pipeline::load(&local, settings).unwrap();
+            let made = pipeline.generate(&spec, noise_seed, &mut |_| ControlFlow::Continue(())).unwrap();
+            let distances = Digest::of_image(&expected).distances(&Digest::of_image(&made));
+            let psnr = psnr(&made, &expected);
+            println!("{picture}: {psnr:.1} dB, distances {distances:?}");
+            assert!(psnr > 40.0, "{picture}: {psnr} dB with {settings:?}");
+            assert!(distances.iter().all(|distance| *distance <= 1), "{picture}: {distances:?} with {settings:?}");
+            worst = worst.min(psnr);
+        }
+    }
+    println!("at least {worst:.1} dB");
+}
+
+/// In dB.
+fn psnr(one: &RgbImage, other: &RgbImage) -> f64 {
+    assert_eq!(one.dimensions(), other.dimensions());
+    let squares = one.iter().zip(other.iter()).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));
+    let error = squares.sum::<f64>() / one.len() as f64;
+    10.0 * (255.0f64.powi(2) / error).log10()
 }
