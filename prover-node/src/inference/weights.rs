@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::{
     InferenceError,
     config::{self, Config},
+    error::in_one_line,
 };
 
 /// Variants that weights are saved in, as their files' names have them; the first that is pinned is taken.
@@ -66,7 +67,8 @@ pub(super) fn component<T>(
     dtype: DType,
     build: impl FnOnce(VarBuilder<'_>) -> candle_core::Result<T>,
 ) -> Result<T, InferenceError> {
-    let broken = |path: &str, source| InferenceError::Weights { path: model.folder.join(path), source };
+    let broken =
+        |path: &str, source| InferenceError::Weights { path: model.folder.join(path), source: in_one_line(source) };
     let files = files(model, stem)?;
     let load = |path: &String| BufferedSafetensors::new(read(model, path)?).map_err(|source| broken(path, source));
     let shards = Shards(files.iter().map(load).collect::<Result<_, _>>()?);

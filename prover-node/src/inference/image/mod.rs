@@ -19,6 +19,9 @@ pub use pipeline::Pipeline;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
+mod damage;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod golden;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
