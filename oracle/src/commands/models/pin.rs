@@ -72,8 +72,12 @@ fn pin(folder: &Path, family: Family, terminal: &Terminal) -> Result<Vec<ModelFi
 /// What the family's pipeline reads.
 fn files_of(family: Family, exists: impl Fn(&str) -> bool) -> Vec<&'static str> {
     let Family::StableDiffusion = family;
-    let mut files =
-        vec!["scheduler/scheduler_config.json", "text_encoder/config.json", "text_encoder/model.safetensors"];
+    let mut files = vec![
+        "model_index.json",
+        "scheduler/scheduler_config.json",
+        "text_encoder/config.json",
+        "text_encoder/model.safetensors",
+    ];
     match exists("tokenizer/tokenizer.json") {
         true => files.push("tokenizer/tokenizer.json"),
         false => files.extend(["tokenizer/merges.txt", "tokenizer/vocab.json"]),
