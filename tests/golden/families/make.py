@@ -241,20 +241,6 @@ def save(module, folder, config, precision, shards):
     write_json(folder / "config.json", config)
 
 
-def write_manifest(folder, name, defaults):
-    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "quorate-model.json")
-    files = [
-        {"path": str(p.relative_to(folder)), "size": p.stat().st_size, "sha256": "0x" + hashlib.sha256(p.read_bytes()).hexdigest()}
-        for p in paths
-    ]
-    manifest = {
-        "name": f"tiny-{name}", "license": "MIT", "family": "stable-diffusion", "arithmetic": ["f32", "f16"], "defaults": defaults,
-        "bounds": {"minSide": 64, "maxSide": 128, "sideStep": 8, "maxSteps": 50, "maxGuidance": 20000},
-        "profile": {"accept": [10] * 4, "reject": [20] * 4, "evidence": "0x" + "00" * 32}, "files": files,
-    }
-    write_json(folder / "quorate-model.json", manifest)
-
-
 def write_models():
     for i, (name, family) in enumerate(families(2 * 256 + len(MERGES) + 2).items()):
         torch.manual_seed(i)
@@ -271,9 +257,6 @@ def write_models():
             save(text, folder / "text_encoder_2", family["text_encoder_2"], precision, None)
         save(denoiser(family["unet"]), folder / "unet", family["unet"], precision, family.get("shards"))
         save(decoder(family["vae"]), folder / "vae", family["vae"], precision, None)
-        turbo = name == "sdxl-turbo"
-        steps, guidance = (1, 0) if turbo else (20, 7500)
-        write_manifest(folder, name, {"width": 64, "height": 64, "steps": steps, "solver": "ddim", "guidance": guidance})
 
 
 def spec(prompt, steps, solver, guidance, negative="", size=(64, 64)):

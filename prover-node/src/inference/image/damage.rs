@@ -7,13 +7,11 @@ use std::{
 };
 
 use alloy::primitives::{B256, keccak256};
-use oracle::{
-    manifest::{LocalModel, MANIFEST_FILE, Manifest, ModelFile, hash_file},
-    spec::ImageSpec,
-};
+use oracle::spec::{ImageSpec, Solver};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::golden::{files_below, tiny};
 use crate::inference::{Pipeline, Settings};
 
 /// A copy of one of the tiny models, which goes when it is dropped.
@@ -26,10 +24,9 @@ impl Copy {
     fn of(model: &str) -> Self {
         let original =
             Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("tests/golden/families").join(model);
-        let files: Vec<String> =
-            LocalModel::open(&original).unwrap().manifest.files.into_iter().map(|file| file.path).collect();
+        let files = files_below(&original);
         let folder = tempfile::tempdir().unwrap();
-        for path in files.iter().map(String::as_str).chain([MANIFEST_FILE]) {
+        for path in &files {
             let copy = folder.path().join(path);
             fs::create_dir_all(copy.parent().unwrap()).unwrap();
             fs::copy(original.join(path), copy).unwrap();
@@ -52,27 +49,17 @@ impl Copy {
 
     /// Pins `files` as they are, and makes a picture. Whatever is wrong is said in one line.
     fn picture(&self, files: &[String]) -> Result<(), String> {
-        let path = self.path(MANIFEST_FILE);
-        let mut manifest: Manifest = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        let pin = |file: &String| {
-            let (size, sha256) = hash_file(&self.path(file)).unwrap();
-            ModelFile { path: file.clone(), size, sha256 }
-        };
-        manifest.files = files.iter().map(pin).collect();
-        fs::write(&path, serde_json::to_vec(&manifest).unwrap()).unwrap();
-
         let spec = ImageSpec {
             prompt: "a cat".into(),
             negative_prompt: "a dog".into(),
             width: 64,
             height: 64,
             steps: 1,
-            solver: manifest.defaults.solver,
+            solver: Solver::Ddim,
             guidance: 2_000,
             seed: B256::ZERO,
         };
-        let model = LocalModel::open(self.folder.path()).unwrap();
-        let made = Pipeline::load(&model, Settings::default())
+        let made = Pipeline::load(&tiny(self.folder.path(), files), Settings::default())
             .and_then(|pipeline| pipeline.generate(&spec, B256::ZERO, &mut |_| ControlFlow::Continue(())));
         let told = made.map(drop).map_err(|error| error.to_string());
         if let Err(line) = &told {

@@ -7,11 +7,12 @@ use alloy::primitives::B256;
 use image::RgbImage;
 use oracle::{
     digest::{Digest, Zone},
-    manifest::LocalModel,
-    spec::ImageSpec,
+    manifest::{LocalModel, ModelFile, hash_file},
+    spec::{ImageBounds, ImageSpec},
 };
 use serde::Deserialize;
 
+use super::tests::manifest;
 use crate::inference::{Arithmetic, Attention, GuidanceMode, Pipeline, Settings};
 
 /// What `prover-node generate --json` said of the golden picture.
@@ -62,9 +63,11 @@ fn pictures_are_those_of_diffusers() {
     let cases: Vec<Case> = serde_json::from_slice(&fs::read(families.join("cases.json")).unwrap()).unwrap();
     let mut worst = f64::INFINITY;
     for Case { model, spec, noise_seed, picture } in cases {
-        let folder = if model == "emoji-64" { root.join("models").join(&model) } else { families.join(&model) };
         let expected = image::open(families.join(&picture)).unwrap().to_rgb8();
-        let local = LocalModel::open(&folder).unwrap();
+        let local = match model.as_str() {
+            "emoji-64" => LocalModel::open(&root.join("models").join(&model)).unwrap(),
+            _ => tiny(&families.join(&model), &files_below(&families.join(&model))),
+        };
         let settings = Settings { attention: Attention::Sliced, ..Settings::default() };
         for settings in [Settings::default(), settings] {
             let pipeline = Pipeline::load(&local, settings).unwrap();
@@ -78,6 +81,29 @@ fn pictures_are_those_of_diffusers() {
         }
     }
     println!("at least {worst:.1} dB");
+}
+
+/// A tiny model of `tests/golden/families` or a copy of one, pinned as it is.
+pub(super) fn tiny(folder: &Path, files: &[String]) -> LocalModel {
+    let pin = |path: &String| {
+        let (size, sha256) = hash_file(&folder.join(path)).unwrap();
+        ModelFile { path: path.clone(), size, sha256 }
+    };
+    let bounds = ImageBounds { min_side: 64, max_side: 128, side_step: 8, max_steps: 50, max_guidance: 20_000 };
+    let manifest = manifest(bounds, files.iter().map(pin).collect());
+    LocalModel { manifest, hash: B256::ZERO, folder: folder.to_owned() }
+}
+
+/// The files of a model, relative to its folder.
+pub(super) fn files_below(folder: &Path) -> Vec<String> {
+    let below = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().unwrap();
+        match entry.path().is_dir() {
+            true => files_below(&entry.path()).into_iter().map(|file| format!("{name}/{file}")).collect(),
+            false => vec![name],
+        }
+    };
+    fs::read_dir(folder).unwrap().flat_map(|entry| below(entry.unwrap())).collect()
 }
 
 /// In dB.

@@ -86,16 +86,8 @@ impl Tiny {
             let (size, sha256) = hash_file(&self.0.path().join(path)).unwrap();
             ModelFile { path: path.to_owned(), size, sha256 }
         });
-        let manifest = Manifest {
-            name: "tiny".to_owned(),
-            license: "MIT".to_owned(),
-            family: Family::StableDiffusion,
-            arithmetic: vec![Arithmetic::F32, Arithmetic::F16],
-            defaults: ImageDefaults { width: 16, height: 16, steps: 4, solver: Solver::Ddim, guidance: 3_000 },
-            bounds: ImageBounds { min_side: 16, max_side: 32, side_step: 2, max_steps: 20, max_guidance: 20_000 },
-            profile: ToleranceProfile { accept: [10; 4], reject: [20; 4], evidence: B256::ZERO },
-            files: files.collect(),
-        };
+        let bounds = ImageBounds { min_side: 16, max_side: 32, side_step: 2, max_steps: 20, max_guidance: 20_000 };
+        let manifest = manifest(bounds, files.collect());
         self.write(MANIFEST_FILE, &serde_json::to_vec(&manifest).unwrap());
     }
 
@@ -105,6 +97,20 @@ impl Tiny {
 
     fn refusal(&self) -> String {
         self.load(settings()).err().expect("it should be refused").to_string()
+    }
+}
+
+/// Of a model that is here for a test.
+pub(super) fn manifest(bounds: ImageBounds, files: Vec<ModelFile>) -> Manifest {
+    Manifest {
+        name: "tiny".to_owned(),
+        license: "MIT".to_owned(),
+        family: Family::StableDiffusion,
+        arithmetic: vec![Arithmetic::F32, Arithmetic::F16],
+        defaults: ImageDefaults { width: 16, height: 16, steps: 4, solver: Solver::Ddim, guidance: 3_000 },
+        bounds,
+        profile: ToleranceProfile { accept: [10; 4], reject: [20; 4], evidence: B256::ZERO },
+        files,
     }
 }
 
