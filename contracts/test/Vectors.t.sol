@@ -21,7 +21,7 @@ contract VectorsTest is Protocol {
     // -------------------------------------------------------------------------------------------------- what is generated
 
     function test_specHash() public {
-        for (uint256 i = _open("spec", 11); i > 0; --i) {
+        for (uint256 i = _open("spec", 12); i > 0; --i) {
             string memory path = _at(i - 1);
             IGenerationOracle.ImageSpec memory spec_ = IGenerationOracle.ImageSpec({
                 prompt: vm.parseJsonBytes(_json, string.concat(path, ".prompt")),

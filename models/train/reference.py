@@ -1,54 +1,100 @@
-"""The yardstick for other implementations: the picture that diffusers makes of given latents, on the CPU in f32.
+"""The yardstick for other implementations: the picture that diffusers makes of a spec and a noise seed, on the CPU in f32.
 
-    python reference.py --model ../emoji-64 --prompt "a red apple" --steps 20 --guidance 3 --latents noise.f32 --out apple.png
+    python reference.py --model ../emoji-64 --prompt "a red apple" --steps 20 --guidance 3 --noise-seed 5eed... --out apple.png
 
-`--latents` is raw little-endian f32, N(0,1), [16, 8, 8] in C order (DDIM does not scale it further). `--make-latents SEED` writes such a
-file first. `--dump FOLDER` also writes the token ids, the text states, the final latents and the decoded picture (f32, before
-rounding), to find where an implementation departs.
+The pipeline is the one that `model_index.json` names, with DDIM (eta 0) or UniPC made of the model's own scheduler config. The noise is what a
+prover node starts from (prover-node/src/inference/image/noise.rs), by another implementation. An empty negative prompt is none. `--dump
+FOLDER` also writes the latents before each step and at the end, and the picture before rounding (f32), to find where an implementation departs.
 """
 
 import argparse
+import math
+import struct
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import DDIMScheduler, DiffusionPipeline, UniPCMultistepScheduler
 from PIL import Image
-from transformers import CLIPTextModel, CLIPTokenizer
+
+SOLVERS = {"ddim": DDIMScheduler, "unipc": UniPCMultistepScheduler}
+
+
+def rotated(word, bits):
+    return (word << bits | word >> (32 - bits)) & 0xFFFFFFFF
+
+
+def chacha20_block(key, counter):
+    """RFC 8439's block function, with a 64-bit counter and stream 0."""
+    start = [0x61707865, 0x3320646E, 0x79622D32, 0x6B206574, *struct.unpack("<8I", key), counter & 0xFFFFFFFF, counter >> 32, 0, 0]
+    x = start[:]
+
+    def quarter(a, b, c, d):
+        for to, of, turned, bits in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+            x[to] = (x[to] + x[of]) & 0xFFFFFFFF
+            x[turned] = rotated(x[turned] ^ x[to], bits)
+
+    for _ in range(10):
+        for i in range(4):
+            quarter(i, 4 + i, 8 + i, 12 + i)
+        for i in range(4):
+            quarter(i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4)
+    return struct.pack("<16I", *((a + b) & 0xFFFFFFFF for a, b in zip(x, start)))
+
+
+def gaussian(seed, count):
+    """`count` standard normal values: 53 bits of each 64-bit word, two words to Box and Muller's two values."""
+    words = (word for block in range(count // 8 + 1) for word in struct.unpack("<8Q", chacha20_block(seed, block)))
+    values = []
+    while len(values) < count:
+        first, second = (next(words) >> 11) / 2**53, (next(words) >> 11) / 2**53
+        radius, angle = math.sqrt(-2 * math.log(1 - first)), 2 * math.pi * second
+        values += [radius * math.cos(angle), radius * math.sin(angle)]
+    return np.array(values[:count], dtype=np.float32)
 
 
 class Pipeline:
     def __init__(self, folder):
         folder = Path(folder)
-        self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
-        self.text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).eval()
-        self.unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32).eval()
-        self.vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32).eval()
-        self.scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
-        self.shape = (self.unet.config.in_channels, self.unet.config.sample_size, self.unet.config.sample_size)
+        half = any(folder.glob("unet/*.fp16*"))
+        # A safety checker would blacken pictures, and lies in a folder of its own.
+        self.pipeline = DiffusionPipeline.from_pretrained(
+            folder, torch_dtype=torch.float32, variant="fp16" if half else None, safety_checker=None, feature_extractor=None
+        )
+        self.pipeline.set_progress_bar_config(disable=True)
+        self.schedulers = {name: solver.from_pretrained(folder / "scheduler") for name, solver in SOLVERS.items()}
 
-    def tokens(self, texts):
-        length = self.text_encoder.config.max_position_embeddings
-        return self.tokenizer(
-            texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-        ).input_ids
+    def __call__(self, spec, noise_seed, on_step=lambda latents: None):
+        """`[height, width, 3]` in 0..1, before rounding, of a spec as `oracle` has it and a seed in hexadecimal."""
+        pipeline, factor = self.pipeline, self.pipeline.vae_scale_factor
+        shape = (1, pipeline.unet.config.in_channels, spec["height"] // factor, spec["width"] // factor)
+        latents = torch.from_numpy(gaussian(bytes.fromhex(noise_seed), math.prod(shape)).reshape(shape))
+        pipeline.scheduler = self.schedulers[spec["solver"]]
 
-    @torch.no_grad()
-    def __call__(self, prompts, negatives, latents, steps, guidance):
-        """(pictures [n,3,h,w] in 0..1, before rounding; what was computed on the way)"""
-        ids = self.tokens(negatives + prompts)
-        context = self.text_encoder(ids).last_hidden_state
-        self.scheduler.set_timesteps(steps)
-        z = latents * self.scheduler.init_noise_sigma
-        for t in self.scheduler.timesteps:
-            free, bound = self.unet(torch.cat([z, z]), t, context).sample.chunk(2)
-            z = self.scheduler.step(free + guidance * (bound - free), t, z, eta=0.0).prev_sample
-        pictures = self.vae.decode(z / self.vae.config.scaling_factor).sample
-        return (pictures / 2 + 0.5).clamp(0, 1), {"tokens": ids, "context": context, "latents": z}
+        def after(_pipeline, _step, _timestep, state):
+            on_step(state["latents"])
+            return state
+
+        on_step(latents)
+        return pipeline(
+            spec["prompt"], negative_prompt=spec["negativePrompt"] or None, height=spec["height"], width=spec["width"],
+            num_inference_steps=spec["steps"], guidance_scale=spec["guidance"] / 1000, latents=latents, eta=0.0, output_type="np",
+            callback_on_step_end=after,
+        ).images[0]
+
+    def picture(self, spec, noise_seed):
+        """`[height, width, 3]`, bytes."""
+        return (self(spec, noise_seed) * 255).round().astype(np.uint8)
+
+
+def psnr(one, other):
+    """Of two pictures of bytes, in dB."""
+    error = np.mean((np.asarray(one, dtype=float) - np.asarray(other, dtype=float)) ** 2)
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
 def to_png(picture, path):
-    Image.fromarray((picture.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)).save(path)
+    Image.fromarray(picture).save(path, optimize=True)
 
 
 def main():
@@ -56,28 +102,30 @@ def main():
     ap.add_argument("--model", default=Path(__file__).resolve().parent.parent / "emoji-64")
     ap.add_argument("--prompt", required=True)
     ap.add_argument("--negative", default="")
+    ap.add_argument("--size", type=int, nargs=2, default=(64, 64), metavar=("WIDTH", "HEIGHT"))
     ap.add_argument("--steps", type=int, default=20)
+    ap.add_argument("--solver", choices=SOLVERS, default="ddim")
     ap.add_argument("--guidance", type=float, default=3.0)
-    ap.add_argument("--latents", required=True)
-    ap.add_argument("--make-latents", type=int, metavar="SEED")
+    ap.add_argument("--noise-seed", required=True)
     ap.add_argument("--out", required=True)
     ap.add_argument("--dump")
     a = ap.parse_args()
     torch.set_num_threads(1)
+    spec = {
+        "prompt": a.prompt, "negativePrompt": a.negative, "width": a.size[0], "height": a.size[1], "steps": a.steps,
+        "solver": a.solver, "guidance": round(1000 * a.guidance),
+    }
+    seed = a.noise_seed.removeprefix("0x")
     pipeline = Pipeline(a.model)
-    if a.make_latents is not None:
-        noise = np.random.Generator(np.random.PCG64(a.make_latents)).standard_normal(pipeline.shape, dtype=np.float32)
-        noise.astype("<f4").tofile(a.latents)
-    latents = torch.from_numpy(np.fromfile(a.latents, dtype="<f4").reshape(1, *pipeline.shape).copy())
-    pictures, way = pipeline([a.prompt], [a.negative], latents, a.steps, a.guidance)
-    to_png(pictures[0], a.out)
+    to_png(pipeline.picture(spec, seed), a.out)
     if a.dump:
         folder = Path(a.dump)
         folder.mkdir(parents=True, exist_ok=True)
-        for name, value in {**way, "picture": pictures}.items():
-            kind = "<i8" if value.dtype == torch.int64 else "<f4"
-            value.contiguous().numpy().astype(kind).tofile(folder / f"{name}.{'i64' if kind == '<i8' else 'f32'}")
-            print(name, list(value.shape), kind)
+        way = []
+        picture = pipeline(spec, seed, lambda latents: way.append(latents.clone().numpy()))
+        for name, value in {**{f"latents-{i}": latents for i, latents in enumerate(way)}, "picture": picture}.items():
+            value.astype("<f4").tofile(folder / f"{name}.f32")
+            print(name, list(value.shape))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,9 @@ interface IGenerationOracle {
     /// @notice How the noise becomes a picture, step by step.
     enum Solver {
         /// DDIM (arXiv 2010.02502) with eta 0.
-        Ddim
+        Ddim,
+        /// UniPC (arXiv 2302.04867) of order 2, which needs fewer steps.
+        UniPc
     }
 
     /// @notice What to generate. Integers only, so that every machine reads the same job. It is total: the integers are

@@ -80,6 +80,7 @@ fn specs() -> Vec<Value> {
                 ..prompt(&noise_bytes(MAX_PROMPT_BYTES))
             },
         ),
+        ("another solver", ImageSpec { solver: Solver::UniPc, ..ordinary.clone() }),
         ("not square", ImageSpec { width: 512, height: 768, ..ordinary.clone() }),
         (
             "the largest integers",

@@ -28,6 +28,9 @@ pub(crate) struct PictureArgs {
     /// Denoising steps [default: the manifest's]
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
+    /// How the noise becomes a picture [default: the manifest's, else ddim]
+    #[arg(long)]
+    solver: Option<Solver>,
     /// Classifier-free guidance scale, at most three decimal places [default: the manifest's]
     #[arg(long, value_name = "SCALE")]
     guidance: Option<Guidance>,
@@ -47,8 +50,10 @@ impl PictureArgs {
         negative_prompt: Prompt,
         seed: B256,
     ) -> eyre::Result<ImageSpec> {
-        let (size, steps, guidance) = match (self.size, self.steps, self.guidance) {
-            (Some(size), Some(steps), Some(guidance)) if self.manifest.is_none() => (size, steps, guidance.0),
+        let (size, steps, guidance, solver) = match (self.size, self.steps, self.guidance) {
+            (Some(size), Some(steps), Some(guidance)) if self.manifest.is_none() => {
+                (size, steps, guidance.0, self.solver.unwrap_or_default())
+            }
             (size, steps, guidance) => {
                 let defaults = self.defaults(model)?;
                 let usual = Size { width: defaults.width, height: defaults.height };
@@ -56,6 +61,7 @@ impl PictureArgs {
                     size.unwrap_or(usual),
                     steps.unwrap_or(defaults.steps),
                     guidance.map_or(defaults.guidance, |guidance| guidance.0),
+                    self.solver.unwrap_or(defaults.solver),
                 )
             }
         };
@@ -65,7 +71,7 @@ impl PictureArgs {
             width: size.width,
             height: size.height,
             steps,
-            solver: Solver::Ddim,
+            solver,
             guidance,
             seed,
         };

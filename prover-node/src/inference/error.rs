@@ -49,6 +49,12 @@ pub enum InferenceError {
         /// Which tensor, and what is wrong with it.
         source: candle_core::Error,
     },
+    /// The weights are saved as a program.
+    #[error("{} is a pickle, which can run any code when it is read; convert the model to safetensors", path.display())]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operator's arithmetic is not among the model's.
     #[error("the manifest of {model} does not permit {} arithmetic on this device; choose among: {}", names(&[*asked]), names(permitted))]
     Arithmetic {
@@ -81,13 +87,27 @@ pub enum InferenceError {
     Threads(#[from] rayon::ThreadPoolBuildError),
     /// A tensor operation failed.
     #[error("the computation failed: {0}")]
-    Compute(#[from] candle_core::Error),
+    Compute(candle_core::Error),
     /// Whoever asked for the picture has gone.
     #[error("the generation was cancelled")]
     Cancelled,
     /// The model's thread has ended.
     #[error("the model's thread has stopped; restart the node and look for its last message")]
     Stopped,
+}
+
+impl From<candle_core::Error> for InferenceError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Compute(in_one_line(error))
+    }
+}
+
+/// Without the backtrace that candle writes into its messages where `RUST_BACKTRACE` is set.
+pub(super) fn in_one_line(error: candle_core::Error) -> candle_core::Error {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => in_one_line(*inner),
+        error => error,
+    }
 }
 
 fn names(arithmetic: &[Arithmetic]) -> String {

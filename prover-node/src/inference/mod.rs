@@ -4,30 +4,21 @@
 //! own. A picture is a function of the model, the spec and the noise seed, up to the last bits of [`Settings`].
 
 mod config;
-mod ddim;
 mod error;
-mod layers;
-mod noise;
-mod pipeline;
-mod resnet;
+mod image;
 mod settings;
-mod text;
 mod threads;
-mod tokenizer;
-mod transformer;
-mod unet;
-mod vae;
 mod weights;
 
 use std::{io, ops::ControlFlow, thread};
 
+use ::image::RgbImage;
 use alloy::primitives::B256;
-use image::RgbImage;
 use oracle::spec::ImageSpec;
 use tokio::sync::{mpsc, oneshot};
 
 pub use error::InferenceError;
-pub use pipeline::Pipeline;
+pub use image::Pipeline;
 pub use settings::{Arithmetic, Attention, GuidanceMode, Settings};
 pub use threads::fix_thread_count;
 
@@ -110,10 +101,3 @@ fn answer(generator: &mut impl Generator, request: Request) {
     });
     let _ = reply.send(picture);
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod golden;
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests;

@@ -30,10 +30,10 @@ pub enum GuidanceMode {
 /// How scores and weighted values are computed, in f32 either way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Attention {
-    /// All queries against all keys at once.
+    /// All keys at once, for as many queries as keeps the scores below 256 MB.
     #[default]
     Full,
-    /// Keys in slices with a running softmax (arXiv 2112.05682): memory grows with the slice, not with the picture.
+    /// Keys in slices, of which the scores stay below 256 MB, with a running softmax (arXiv 2112.05682).
     Sliced,
 }
 

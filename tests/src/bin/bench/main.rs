@@ -1,6 +1,7 @@
 //! The benchmarks that `scripts/bench` runs. Figures for people, or one line of JSON with `--json`.
 
 mod gas;
+mod images;
 mod pictures;
 mod pool;
 mod variety;
@@ -27,14 +28,30 @@ struct Args {
 enum What {
     /// Gas of a job by the size of its committee, of each of its steps, and of a draw by the size of the pool
     Gas,
-    /// Seconds a picture takes, by numeric profile, with how far the profiles' digests are apart
-    Inference,
+    /// Pictures a second, beside other programs; and seconds that one takes, by numeric profile, with how far the profiles'
+    /// digests are apart
+    Inference(images::ImageArgs),
     /// How often a picture with another seed would pass as the one that was asked for
     Variety {
         /// Where pictures are kept; a second run takes up where the first was stopped
         #[arg(long, value_name = "DIR")]
         work: PathBuf,
     },
+}
+
+/// What models do in how much time.
+#[derive(Serialize)]
+struct Inference {
+    image: Vec<images::Race>,
+    profiles: Vec<pictures::Speed>,
+}
+
+impl Inference {
+    fn print(&self) {
+        images::print(&self.image);
+        println!();
+        pictures::print(&self.profiles);
+    }
 }
 
 #[tokio::main]
@@ -45,7 +62,9 @@ async fn main() -> ExitCode {
 async fn run(Args { json, what }: Args) -> Result<()> {
     match what {
         What::Gas => tell(&gas::measure().await?, json, gas::print),
-        What::Inference => tell(&pictures::measure()?, json, pictures::print),
+        What::Inference(peers) => {
+            tell(&Inference { image: images::measure(&peers)?, profiles: pictures::measure()? }, json, Inference::print)
+        }
         What::Variety { work } => tell(&variety::measure(&work)?, json, variety::print),
     }
 }
