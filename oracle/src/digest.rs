@@ -17,7 +17,7 @@ mod colour;
 
 use std::fmt;
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, keccak256};
 use image::{GrayImage, Luma, RgbImage};
 use image_hasher::{BitOrder, FilterType, HashAlg, HasherConfig};
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,13 @@ impl Digest {
             perceptual(&grey, &hasher(HashAlg::Median).preproc_dct()),
             colour::hash(image),
         ])
+    }
+
+    /// Digest of a text: keccak256 of its token ids, the end token included, as big-endian 32-bit numbers.
+    #[must_use]
+    pub fn of_tokens(tokens: &[u32]) -> Self {
+        let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.to_be_bytes()).collect();
+        Self(keccak256(bytes).0)
     }
 
     /// The lanes, most significant first.
@@ -207,7 +214,7 @@ impl From<&IGenerationOracle::Job> for ToleranceProfile {
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{b256, keccak256};
+    use alloy::primitives::b256;
     use image::Rgb;
 
     use super::*;
@@ -233,6 +240,14 @@ mod tests {
         let stored = Digest(b256!("ffff4f0707070301ffff9f2f676f9fffa6d9c9e6263131cd00000070c0030000").0);
         let distances = Digest::of_image(&ball(64)).distances(&stored);
         assert!(distances.iter().all(|&bits| bits <= 1), "{distances:?} from {}", Digest::of_image(&ball(64)));
+    }
+
+    #[test]
+    fn a_text_is_its_tokens_big_endian() {
+        // `cast keccak 0x000000010000c00001020304`
+        let stored = b256!("20d619dfdfc67079c9ec6b53d7a4e1a23aae09c6ac9f01bc0e5bd2e7f27432f2");
+        assert_eq!(Digest::of_tokens(&[1, 0xc000, 0x0102_0304]), Digest(stored.0));
+        assert_ne!(Digest::of_tokens(&[1, 0xc000]), Digest(stored.0));
     }
 
     #[test]
