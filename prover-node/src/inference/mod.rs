@@ -6,6 +6,7 @@
 mod config;
 mod ddim;
 mod error;
+pub mod language;
 mod layers;
 mod noise;
 mod pipeline;
