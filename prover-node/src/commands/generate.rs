@@ -1,6 +1,7 @@
-//! `prover-node generate`: makes any job's picture again, on any machine, or a whole list of pictures.
+//! `prover-node generate`: makes any job's picture or text again, on any machine, or a whole list of pictures.
 
 mod batch;
+mod text;
 
 use std::{
     fs,
@@ -18,7 +19,7 @@ use oracle::{
     manifest::LocalModel,
     spec::{ImageSpec, Prompt},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::profile::ProfileArgs;
 use crate::{
@@ -32,7 +33,7 @@ pub struct GenerateArgs {
     #[command(flatten)]
     what: What,
     /// What generation starts from; of a job it is printed by `oracle status`
-    #[arg(long, value_name = "0x..", required_unless_present = "batch", conflicts_with = "batch")]
+    #[arg(long, value_name = "0x..", required_unless_present_any = ["batch", "model"], conflicts_with = "batch")]
     noise_seed: Option<B256>,
     /// The model's folder
     #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR", default_value = "models/emoji-64")]
@@ -40,11 +41,13 @@ pub struct GenerateArgs {
     #[command(flatten)]
     profile: ProfileArgs,
     /// The PNG file to write; with --batch the folder
-    #[arg(long, value_name = "PATH")]
-    out: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "model")]
+    out: Option<PathBuf>,
     /// Overwrite what is there
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    text: text::TextArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -97,8 +100,12 @@ struct Studio {
 
 /// Runs the command.
 pub fn execute(args: GenerateArgs, json: bool) -> eyre::Result<()> {
-    let GenerateArgs { what, noise_seed, model_dir, profile, out, force } = args;
+    let GenerateArgs { what, noise_seed, model_dir, profile, out, force, text } = args;
     let settings = profile.settings();
+    if let Some(model) = &text.model {
+        return text::execute(model, &what, &text, settings.threads, json);
+    }
+    let out = out.ok_or_else(|| eyre!("--out is missing"))?;
     if let Some(list) = what.batch {
         return batch::execute(&list, &out, || Studio::open(&model_dir, settings), settings.threads, force, json);
     }
@@ -108,7 +115,7 @@ pub fn execute(args: GenerateArgs, json: bool) -> eyre::Result<()> {
     }
     let studio = Studio::open(&model_dir, settings)?;
     let spec = match (what.spec, what.prompt) {
-        (Some(file), _) => read_spec(&file)?,
+        (Some(file), _) => read_spec(&file, "an image")?,
         (None, prompt) => studio.spec_for(&prompt.unwrap_or_default()),
     };
     let noise_seed = noise_seed.ok_or_else(|| eyre!("--noise-seed is missing"))?;
@@ -180,9 +187,9 @@ fn word(choice: &impl ValueEnum) -> String {
     choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-fn read_spec(file: &Path) -> eyre::Result<ImageSpec> {
+fn read_spec<S: DeserializeOwned>(file: &Path, kind: &str) -> eyre::Result<S> {
     let bytes = fs::read(file).map_err(|error| eyre!("cannot read {}: {error}", file.display()))?;
-    serde_json::from_slice(&bytes).map_err(|error| eyre!("{} is not an image spec: {error}", file.display()))
+    serde_json::from_slice(&bytes).map_err(|error| eyre!("{} is not {kind} spec: {error}", file.display()))
 }
 
 fn progress_bar(len: u64, unit: &str) -> ProgressBar {

@@ -140,15 +140,15 @@ impl Layer {
 
     fn forward(&self, config: &Config, xs: &Tensor, at: &Positions, cache: (usize, &Cache)) -> Result<Tensor> {
         let mixed = self.attention.forward(config, &self.attention_norm.forward(xs)?, at, cache)?;
-        let xs = (behind(self.after_attention.as_ref(), mixed)? + xs)?;
+        let xs = (behind(self.after_attention.as_ref(), &mixed)? + xs)?;
 
         let fed = self.feed_forward.forward(config.activation, &self.feed_forward_norm.forward(&xs)?)?;
-        behind(self.after_feed_forward.as_ref(), fed)? + xs
+        behind(self.after_feed_forward.as_ref(), &fed)? + xs
     }
 }
 
-fn behind(norm: Option<&Norm>, xs: Tensor) -> Result<Tensor> {
-    norm.map_or(Ok(xs.clone()), |norm| norm.forward(&xs))
+fn behind(norm: Option<&Norm>, xs: &Tensor) -> Result<Tensor> {
+    norm.map_or_else(|| Ok(xs.clone()), |norm| norm.forward(xs))
 }
 
 impl Attention {
