@@ -103,7 +103,9 @@ pub enum LanguageError {
     Cancelled,
 }
 
-/// What went wrong, without where in candle it did.
+/// What went wrong, without where in candle it did. A damaged file's names may be anything.
 fn first_line(error: &candle_core::Error) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.chars().take(300).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -114,9 +114,11 @@ impl Gguf {
     fn tensor(&mut self, name: &str) -> candle_core::Result<Tensor> {
         let info = self.content.tensor_infos.get(name);
         let shape = info.map_or(&[][..], |info| info.shape.dims());
-        // candle multiplies them without looking.
-        if shape.iter().try_fold(1, |product: usize, size| product.checked_mul(*size)).is_none() {
-            return Err(Error::msg(format!("the tensor {name} is larger than memory can be")));
+        // candle multiplies without looking. No kind of weight takes less than a bit.
+        let most = self.bytes.get_ref().len().saturating_mul(8);
+        let count = shape.iter().try_fold(1, |product: usize, size| product.checked_mul(*size));
+        if count.is_none_or(|count| count > most) {
+            return Err(Error::msg(format!("the tensor {name} is larger than the file")));
         }
         self.content.tensor(&mut self.bytes, name, &Device::Cpu)?.dequantize(&Device::Cpu)
     }

@@ -75,7 +75,7 @@ impl Model {
 
     /// What the model is given to go on from: the last tokens of the prompt, if all of them and those to come are more
     /// than it can look back on.
-    pub(super) fn prompt(&self, spec: &TextSpec) -> Result<Vec<u32>, LanguageError> {
+    pub fn prompt(&self, spec: &TextSpec) -> Result<Vec<u32>, LanguageError> {
         let most = self.decoder.config().context - 1;
         let asked = spec.max_tokens as usize;
         match (spec.messages.is_empty(), spec.max_tokens, spec.beams) {

@@ -144,3 +144,36 @@ fn dot<S: Simd>(simd: S, one: &[f32], other: &[f32]) -> f32 {
     b = simd.mul_add_f32s(p, t, b);
     simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use candle_core::{DType, Device};
+
+    use super::*;
+
+    fn numbers(count: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * 7919 % 1013) as f32 - 506.0) / 500.0).collect()
+    }
+
+    #[test]
+    fn few_rows_are_candles_product_whatever_their_number() {
+        let device = Device::Cpu;
+        for (outputs, inputs) in [(5, 3), (1, 1), (300, 67), (1030, 128)] {
+            let weight = Tensor::from_vec(numbers(outputs * inputs), (outputs, inputs), &device).unwrap();
+            let all = Tensor::from_vec(numbers(FEW * inputs), (FEW, inputs), &device).unwrap();
+            let wide = all.to_dtype(DType::F64).unwrap();
+            let exact = wide.matmul(&weight.to_dtype(DType::F64).unwrap().t().unwrap()).unwrap();
+            let exact: Vec<Vec<f64>> = exact.to_vec2().unwrap();
+            let linear = Linear::new(weight, None);
+            let whole: Vec<Vec<f32>> = linear.forward(&all).unwrap().to_vec2().unwrap();
+            for (ours, exact) in whole.iter().flatten().zip(exact.iter().flatten()) {
+                assert!((f64::from(*ours) - exact).abs() < 1e-4, "{ours} {exact}");
+            }
+            for row in 0..FEW {
+                let single = linear.forward(&all.narrow(0, row, 1).unwrap()).unwrap().to_vec2::<f32>().unwrap();
+                assert_eq!(single[0], whole[row], "a row's bits depend on nothing but the row");
+            }
+        }
+    }
+}

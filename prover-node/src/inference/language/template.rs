@@ -71,3 +71,46 @@ fn role(role: Role) -> &'static str {
 fn refused(error: Error) -> LanguageError {
     LanguageError::Template(error.to_string().lines().collect::<Vec<_>>().join(" "))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn render(source: &str, messages: &[(Role, &str)]) -> Result<String, LanguageError> {
+        let tokens = vec![("bos_token".to_owned(), "<s>".to_owned())];
+        let said = |(role, content): &(Role, &str)| Message { role: *role, content: (*content).into() };
+        Template::parse(source.to_owned(), tokens)?.render(&messages.iter().map(said).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn templates_have_what_transformers_gives_them() {
+        let source = r#"{{- bos_token }}
+{%- set ns = namespace(last=-1) %}
+{%- for message in messages[::-1] %}
+    {%- if ns.last < 0 and message['role'] == 'user' %}{% set ns.last = loop.index0 %}{% endif %}
+    {%- if message.content is not string %}{% continue %}{% endif %}
+    {{- message.role.upper() + ': ' + message.content.split('|')[-1].strip() + '\n' }}
+{%- endfor %}
+{%- if tools is none and documents is none and not enable_thinking is defined %}{{ {'a': 1} | tojson }}{% endif %}
+{%- if add_generation_prompt %}{{ '<' ~ ns.last ~ '>' }}{% endif %}"#;
+        let rendered = render(source, &[(Role::System, "x| be brief "), (Role::User, "hi")]).unwrap();
+        assert_eq!(rendered, "<s>USER: hi\nSYSTEM: be brief\n{\"a\": 1}<0>");
+    }
+
+    #[test]
+    fn there_is_no_clock() {
+        let asks = "{% if strftime_now is defined %}{{ strftime_now('%d') }}{% else %}26 Jul 2024{% endif %}";
+        assert_eq!(render(asks, &[]).unwrap(), "26 Jul 2024");
+        assert!(render("{{ strftime_now('%d') }}", &[]).unwrap_err().to_string().contains("strftime_now"));
+    }
+
+    #[test]
+    fn a_template_may_refuse_and_does_not_run_for_ever() {
+        let refused = render("{{ raise_exception('roles must alternate') }}", &[]).unwrap_err().to_string();
+        assert!(refused.contains("roles must alternate") && !refused.contains('\n'), "{refused}");
+        let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}";
+        assert!(render(endless, &[]).is_err());
+        assert!(render("{% for %}", &[]).is_err());
+    }
+}

@@ -3,6 +3,7 @@
 mod gas;
 mod pictures;
 mod pool;
+mod texts;
 mod variety;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -27,14 +28,33 @@ struct Args {
 enum What {
     /// Gas of a job by the size of its committee, of each of its steps, and of a draw by the size of the pool
     Gas,
-    /// Seconds a picture takes, by numeric profile, with how far the profiles' digests are apart
-    Inference,
+    /// Seconds a picture takes, by numeric profile, with how far the profiles' digests are apart; with a language model,
+    /// how fast texts are written, read and checked, beside llama.cpp
+    Inference(texts::TextArgs),
     /// How often a picture with another seed would pass as the one that was asked for
     Variety {
         /// Where pictures are kept; a second run takes up where the first was stopped
         #[arg(long, value_name = "DIR")]
         work: PathBuf,
     },
+}
+
+/// What the models of both kinds do in how much time.
+#[derive(Serialize)]
+struct Inference {
+    #[serde(flatten)]
+    texts: Option<texts::Texts>,
+    image: Vec<pictures::Speed>,
+}
+
+impl Inference {
+    fn print(&self) {
+        if let Some(texts) = &self.texts {
+            texts::print(texts);
+            println!();
+        }
+        pictures::print(&self.image);
+    }
 }
 
 #[tokio::main]
@@ -45,7 +65,10 @@ async fn main() -> ExitCode {
 async fn run(Args { json, what }: Args) -> Result<()> {
     match what {
         What::Gas => tell(&gas::measure().await?, json, gas::print),
-        What::Inference => tell(&pictures::measure()?, json, pictures::print),
+        What::Inference(args) => {
+            let texts = args.model.as_deref().map(|model| texts::measure(model, &args)).transpose()?;
+            tell(&Inference { texts, image: pictures::measure()? }, json, Inference::print)
+        }
         What::Variety { work } => tell(&variety::measure(&work)?, json, variety::print),
     }
 }

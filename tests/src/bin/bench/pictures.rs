@@ -112,7 +112,7 @@ pub(crate) fn noise(seed: u64, prompt: u64) -> B256 {
     keccak256([seed.to_be_bytes(), prompt.to_be_bytes()].concat())
 }
 
-pub(crate) fn print(speeds: &Vec<Speed>) {
+pub(crate) fn print(speeds: &[Speed]) {
     println!("{:14} {:>10}  {:24} other bits", "profile", "s/picture", "most bits from f32");
     for speed in speeds {
         let bits = speed.most_distance.map(|bits| bits.to_string()).join(" ");
