@@ -140,23 +140,24 @@ pub(crate) fn measure(path: &Path, args: &TextArgs) -> Result<Texts> {
         peer_prefill_tok_s: None,
         agreement: None,
     };
-    let request = json!({
-        "threads": settings.threads, "long": model.prompt(&long)?, "short": model.prompt(&story)?, "tokens": TOKENS,
-        "prompts": PROMPTS.map(|prompt| model.prompt(&spec(prompt, 64)).ok()),
-    });
+    let request = |prompts: &[&str]| -> Result<serde_json::Value> {
+        let prompts = prompts.iter().map(|prompt| model.prompt(&spec(prompt, 64))).collect::<Result<Vec<_>, _>>()?;
+        let (long, short) = (model.prompt(&long)?, model.prompt(&story)?);
+        let threads = settings.threads;
+        Ok(json!({ "threads": threads, "long": long, "short": short, "tokens": TOKENS, "prompts": prompts }))
+    };
     let text = match (&args.peer, &args.work) {
         (Some(python), Some(work)) => {
-            let mut rows = Vec::new();
-            for (name, weights) in [("f32", in_f32(python, path, work)?), ("as stored", path.to_owned())] {
-                let peer = ask(python, &weights, request.clone())?;
-                rows.push(Speed {
-                    peer_decode_tok_s: Some(peer.decode_tok_s),
-                    peer_prefill_tok_s: Some(peer.prefill_tok_s),
-                    agreement: Some(compare(&mut model, &peer.texts)?),
-                    ..speed(format!("llama.cpp, weights {name}"))
-                });
-            }
-            rows
+            // The same weights, to compare texts and speed; and what llama.cpp is used for.
+            let same = ask(python, &in_f32(python, path, work)?, request(&PROMPTS)?)?;
+            let stored = ask(python, path, request(&[])?)?;
+            let agreement = Some(compare(&mut model, &same.texts)?);
+            let row = |name: &str, peer: &Peer| Speed {
+                peer_decode_tok_s: Some(peer.decode_tok_s),
+                peer_prefill_tok_s: Some(peer.prefill_tok_s),
+                ..speed(format!("llama.cpp, weights {name}"))
+            };
+            vec![Speed { agreement, ..row("in f32", &same) }, row("as stored", &stored)]
         }
         _ => vec![speed("not run: no Python with cyllama was given".to_owned())],
     };
