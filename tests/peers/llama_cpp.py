@@ -62,8 +62,6 @@ def run(request):
     peer.greedy(request["short"], 4, past_the_end=True)  # Weights are in memory from here on.
     prefill = min(peer.greedy(request["long"], 1)[1] for _ in range(3))
     decode = min(peer.greedy(request["short"], request["tokens"], past_the_end=True)[2] for _ in range(3))
-    # Texts are not timed, and one thread never waits for another when the machine is busy.
-    peer.context.set_n_threads(1, 1)
     print(json.dumps({
         "prefillTokS": len(request["long"]) / prefill,
         "decodeTokS": (request["tokens"] - 1) / decode,
