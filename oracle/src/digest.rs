@@ -18,7 +18,7 @@ mod shrink;
 
 use std::fmt;
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, keccak256};
 use image::{GrayImage, Luma, RgbImage};
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +93,13 @@ impl Digest {
             cosine::hash(&shrink::shrink(&grey, cosine::SIDE, cosine::SIDE)),
             colour::hash(image),
         ])
+    }
+
+    /// Digest of a text: keccak256 of its token ids, the end token included, as big-endian 32-bit numbers.
+    #[must_use]
+    pub fn of_tokens(tokens: &[u32]) -> Self {
+        let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.to_be_bytes()).collect();
+        Self(keccak256(bytes).0)
     }
 
     /// The lanes, most significant first.
@@ -210,7 +217,7 @@ impl From<&IGenerationOracle::Job> for ToleranceProfile {
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{b256, keccak256};
+    use alloy::primitives::b256;
     use image::Rgb;
 
     use super::*;
@@ -250,6 +257,14 @@ mod tests {
         let digests: Vec<u8> = (0..100).flat_map(|n| Digest::of_image(&picture(n)).0).collect();
         let all = b256!("f7e24cce6442a0294da41d043da3de72281790aa8d357d8d9c22aa7971439e60");
         assert_eq!(keccak256(digests), all);
+    }
+
+    #[test]
+    fn a_text_is_its_tokens_big_endian() {
+        // `cast keccak 0x000000010000c00001020304`
+        let stored = b256!("20d619dfdfc67079c9ec6b53d7a4e1a23aae09c6ac9f01bc0e5bd2e7f27432f2");
+        assert_eq!(Digest::of_tokens(&[1, 0xc000, 0x0102_0304]), Digest(stored.0));
+        assert_ne!(Digest::of_tokens(&[1, 0xc000]), Digest(stored.0));
     }
 
     #[test]

@@ -53,6 +53,49 @@ pub enum Solver {
     UniPc,
 }
 
+/// One text to be written. There is nothing random in it: greedy decoding and beam search need no seed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TextSpec {
+    /// The conversation so far, whose next answer is asked for; at least one, and together at most
+    /// [`MAX_PROMPT_BYTES`].
+    pub messages: Vec<Message>,
+    /// Tokens that are generated at most, the end token included.
+    pub max_tokens: u32,
+    /// Sequences that are followed at once; 1 is greedy decoding.
+    #[serde(default = "greedy")]
+    pub beams: u8,
+    /// The text is over when one of these appears in it, and is cut before. An empty one never appears.
+    #[serde(default)]
+    pub stops: Vec<Prompt>,
+}
+
+/// What one side said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Message {
+    /// Who.
+    pub role: Role,
+    /// What.
+    pub content: Prompt,
+}
+
+/// A side of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// How the model is to behave.
+    System,
+    /// Who asks.
+    User,
+    /// What the model has answered before.
+    Assistant,
+}
+
+fn greedy() -> u8 {
+    1
+}
+
 /// A spec that a model cannot be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
@@ -87,6 +130,28 @@ pub enum SpecError {
         steps: u32,
         /// At most.
         max: u32,
+    },
+    /// Nothing was said.
+    #[error("there is no message; a text needs at least one")]
+    NoMessage,
+    /// The messages and stops are too long.
+    #[error("the messages and stops have {0} bytes together; at most {MAX_PROMPT_BYTES} are allowed")]
+    MessagesTooLong(usize),
+    /// Too few or too many tokens.
+    #[error("{tokens} tokens are out of bounds: this model writes 1 to {max}")]
+    Tokens {
+        /// Asked for.
+        tokens: u32,
+        /// At most.
+        max: u32,
+    },
+    /// Too few or too many beams.
+    #[error("{beams} beams are out of bounds: this model follows 1 to {max}")]
+    Beams {
+        /// Asked for.
+        beams: u8,
+        /// At most.
+        max: u8,
     },
     /// Guidance beyond what was tried.
     #[error("guidance {}.{:03} is out of bounds: this model takes at most {}.{:03}", guidance / 1000, guidance % 1000, max / 1000, max % 1000)]
@@ -137,6 +202,28 @@ impl ImageSpec {
     }
 }
 
+impl TextSpec {
+    /// Checks that the spec is one, and within what the model was tried in.
+    pub fn check(&self, bounds: &TextBounds) -> Result<(), SpecError> {
+        let contents = self.messages.iter().map(|message| &message.content).chain(&self.stops);
+        let bytes = contents.map(|content| content.0.len()).sum();
+        let TextBounds { max_tokens, max_beams } = *bounds;
+        if self.messages.is_empty() {
+            return Err(SpecError::NoMessage);
+        }
+        if bytes > MAX_PROMPT_BYTES {
+            return Err(SpecError::MessagesTooLong(bytes));
+        }
+        if !(1..=max_tokens).contains(&self.max_tokens) {
+            return Err(SpecError::Tokens { tokens: self.max_tokens, max: max_tokens });
+        }
+        if !(1..=max_beams).contains(&self.beams) {
+            return Err(SpecError::Beams { beams: self.beams, max: max_beams });
+        }
+        Ok(())
+    }
+}
+
 /// What generation starts from: `keccak256(abi.encode(spec seed, draw seed of round 1))`, or the spec's seed if the terms
 /// fix it. `tests/vectors/noise.json` holds it.
 #[must_use]
@@ -158,6 +245,16 @@ pub struct ImageBounds {
     pub max_steps: u16,
     /// In thousandths.
     pub max_guidance: u16,
+}
+
+/// The range in which a language model was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TextBounds {
+    /// Most tokens.
+    pub max_tokens: u32,
+    /// Most beams.
+    pub max_beams: u8,
 }
 
 impl Prompt {
@@ -312,6 +409,27 @@ mod tests {
         let spoken: ImageSpec = serde_json::from_str(json).unwrap();
         assert_eq!(spoken, ImageSpec { seed: B256::ZERO, ..spec() });
         assert!(serde_json::from_str::<ImageSpec>(&json.replace("steps", "stepz")).is_err());
+    }
+
+    #[test]
+    fn a_text_needs_a_message_a_token_and_a_beam_and_takes_no_more_than_the_model_does() {
+        let bounds = TextBounds { max_tokens: 256, max_beams: 4 };
+        let json =
+            r#"{"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}],"maxTokens":256}"#;
+        let spec: TextSpec = serde_json::from_str(json).unwrap();
+        assert_eq!((spec.beams, spec.stops.len(), spec.check(&bounds)), (1, 0, Ok(())));
+
+        let refused = |spec: TextSpec| spec.check(&bounds).unwrap_err();
+        assert_eq!(refused(TextSpec { messages: Vec::new(), ..spec.clone() }), SpecError::NoMessage);
+        let stops = vec![Prompt(vec![b'a'; 4_086])];
+        assert_eq!(refused(TextSpec { stops, ..spec.clone() }), SpecError::MessagesTooLong(4_097));
+        for tokens in [0, 257] {
+            let refused = refused(TextSpec { max_tokens: tokens, ..spec.clone() });
+            assert_eq!(refused, SpecError::Tokens { tokens, max: 256 });
+        }
+        for beams in [0, 5] {
+            assert_eq!(refused(TextSpec { beams, ..spec.clone() }), SpecError::Beams { beams, max: 4 });
+        }
     }
 
     #[test]

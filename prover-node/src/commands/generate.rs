@@ -1,4 +1,4 @@
-//! `prover-node generate`: makes any job's picture again, on any machine, or a whole list of pictures.
+//! `prover-node generate`: makes any job's picture or text again, on any machine, or a whole list of them.
 
 mod batch;
 
@@ -11,20 +11,21 @@ use std::{
 
 use alloy::primitives::B256;
 use clap::ValueEnum;
-use eyre::{bail, eyre};
+use eyre::{bail, ensure, eyre};
 use indicatif::{ProgressBar, ProgressStyle};
 use oracle::{
     digest::Digest,
-    manifest::{LocalModel, ManifestError},
+    manifest::{LocalModel, Pipeline},
     models_dir::ModelsDirArgs,
-    spec::ImageSpec,
+    output::{Output, Text},
+    spec::{Message, Role, Spec, TextSpec},
 };
 use serde::{Deserialize, Serialize};
 
 use super::profile::ProfileArgs;
 use crate::{
-    inference::{Pipeline, Settings},
-    output::{Output, write_atomically},
+    inference::{Model, Settings},
+    output::{File, write_atomically},
 };
 
 /// What to make, from which noise, and how.
@@ -32,8 +33,8 @@ use crate::{
 pub struct GenerateArgs {
     #[command(flatten)]
     what: What,
-    /// What generation starts from; of a job it is printed by `oracle status`
-    #[arg(long, value_name = "0x..", required_unless_present = "batch", conflicts_with = "batch")]
+    /// What a picture's generation starts from; of a job it is printed by `oracle status`
+    #[arg(long, value_name = "0x..", conflicts_with = "batch")]
     noise_seed: Option<B256>,
     /// The model's folder, or the name of one that `oracle models pull` has put on this machine
     #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR", default_value = "models/emoji-64")]
@@ -42,12 +43,15 @@ pub struct GenerateArgs {
     models_dir: ModelsDirArgs,
     #[command(flatten)]
     profile: ProfileArgs,
-    /// The PNG file to write; with --batch the folder
+    /// The file to write: of a picture as PNG, of a text with its tokens as JSON; with --batch the folder [default: a
+    /// text is printed]
     #[arg(long, value_name = "PATH")]
-    out: PathBuf,
+    out: Option<PathBuf>,
     /// Overwrite what is there
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    text: TextArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -56,15 +60,33 @@ struct What {
     /// A job's spec as JSON
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
-    /// Only a prompt; size, steps and guidance are the model's defaults
+    /// Only a prompt; all else is as the model's defaults have it
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// A list of pictures, one JSON object a line: name, noiseSeed, and spec or prompt. Takes up where it was stopped
+    /// A list, one JSON object a line: name, spec or prompt, and noiseSeed for pictures. Takes up where it was stopped
     #[arg(long, value_name = "FILE")]
     batch: Option<PathBuf>,
 }
 
-/// A picture that was made: with what, and what came out.
+/// How a text is to be written, beside --prompt.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Text")]
+struct TextArgs {
+    /// How the model is to behave
+    #[arg(long, value_name = "TEXT", requires = "prompt")]
+    system: Option<String>,
+    /// Tokens to generate, at most [default: the manifest's]
+    #[arg(long, value_name = "N", requires = "prompt")]
+    max_tokens: Option<u32>,
+    /// Width of the beam search; 1 is greedy decoding [default: the manifest's]
+    #[arg(long, value_name = "N", requires = "prompt")]
+    beams: Option<u8>,
+    /// End the text before this; may be given several times
+    #[arg(long = "stop", value_name = "TEXT", requires = "prompt")]
+    stops: Vec<String>,
+}
+
+/// Something that was made: with what, and what came out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Made {
@@ -75,97 +97,149 @@ struct Made {
     inputs: Inputs,
     digest: Digest,
     content_hash: B256,
-    file: PathBuf,
+    /// If it was written to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<PathBuf>,
+    /// If it is one.
+    #[serde(flatten)]
+    text: Option<Text>,
     seconds: f64,
 }
 
-/// All that a picture depends on.
+/// All that an output depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Inputs {
     /// The manifest's hash.
     manifest_hash: B256,
     spec_hash: B256,
-    noise_seed: B256,
+    /// Of a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    noise_seed: Option<B256>,
     /// Arithmetic, guidance mode and attention.
     profile: String,
 }
 
 /// A loaded model with what identifies its results.
 struct Studio {
-    model: LocalModel,
-    pipeline: Pipeline,
+    files: LocalModel,
+    model: Model,
     profile: String,
 }
 
 /// Runs the command.
 pub fn execute(args: GenerateArgs, json: bool) -> eyre::Result<()> {
-    let GenerateArgs { what, noise_seed, model_dir, models_dir, profile, out, force } = args;
+    let GenerateArgs { what, noise_seed, model_dir, models_dir, profile, out, force, text } = args;
     let model_dir = models_dir.resolve(&model_dir);
     let settings = profile.settings();
     if let Some(list) = what.batch {
-        return batch::execute(&list, &out, || Studio::open(&model_dir, settings), settings.threads, force, json);
+        let folder = out.ok_or_else(|| eyre!("--batch needs a folder to write to: give it with --out"))?;
+        return batch::execute(&list, &folder, || Studio::open(&model_dir, settings), settings.threads, force, json);
     }
 
-    if out.exists() && !force {
+    if let Some(out) = out.as_deref().filter(|out| out.exists() && !force) {
         bail!("{} exists; add --force to overwrite it", out.display());
     }
-    let studio = Studio::open(&model_dir, settings)?;
+    let files = LocalModel::open(&model_dir)?;
     let spec = match (what.spec, what.prompt) {
         (Some(file), _) => read_spec(&file)?,
-        (None, prompt) => studio.spec_for(&prompt.unwrap_or_default())?,
+        (None, prompt) => text.complete(files.manifest.pipeline.spec(&prompt.unwrap_or_default()))?,
     };
-    let noise_seed = noise_seed.ok_or_else(|| eyre!("--noise-seed is missing"))?;
+    if let Spec::Image(_) = spec {
+        ensure!(noise_seed.is_some(), "a picture starts from noise: say which with --noise-seed");
+        ensure!(out.is_some(), "say which PNG file to write with --out");
+    }
+    let studio = Studio::load(files, settings)?;
 
-    let bar = progress_bar(u64::from(spec.steps), "steps");
-    let made = studio.make(None, &spec, noise_seed, &out, |step| bar.set_position(u64::from(step)))?;
+    let bar = progress_bar(steps_of(&spec), "steps");
+    let made = studio.make(None, &spec, noise_seed, out.as_deref(), |step| bar.set_position(u64::from(step)))?;
     bar.finish_and_clear();
     print(&made, json)
 }
 
+impl TextArgs {
+    /// With what was typed, which says nothing about pictures.
+    fn complete(self, spec: Spec) -> eyre::Result<Spec> {
+        let Self { system, max_tokens, beams, stops } = self;
+        let is_typed = system.is_some() || max_tokens.is_some() || beams.is_some() || !stops.is_empty();
+        match spec {
+            Spec::Image(_) if is_typed => {
+                bail!("--system, --max-tokens, --beams and --stop are for texts; this model makes pictures")
+            }
+            Spec::Image(spec) => Ok(Spec::Image(spec)),
+            Spec::Text(mut spec) => {
+                let system = system.map(|text| Message { role: Role::System, content: text.as_str().into() });
+                spec.messages.splice(0..0, system);
+                Ok(Spec::Text(TextSpec {
+                    max_tokens: max_tokens.unwrap_or(spec.max_tokens),
+                    beams: beams.unwrap_or(spec.beams),
+                    stops: stops.iter().map(|stop| stop.as_str().into()).collect(),
+                    ..spec
+                }))
+            }
+        }
+    }
+}
+
 impl Studio {
     fn open(folder: &Path, settings: Settings) -> eyre::Result<Self> {
-        let model = LocalModel::open(folder)?;
-        let pipeline = Pipeline::load(&model, settings)?;
+        Self::load(LocalModel::open(folder)?, settings)
+    }
+
+    fn load(files: LocalModel, settings: Settings) -> eyre::Result<Self> {
+        let model = Model::load(&files, settings)?;
         let Settings { arithmetic, guidance, attention, .. } = settings;
         let arithmetic = format!("{arithmetic:?}").to_lowercase();
-        let profile = format!("{arithmetic} {} {}", word(&guidance), word(&attention));
-        Ok(Self { model, pipeline, profile })
+        let profile = match files.manifest.pipeline {
+            Pipeline::Image(_) => format!("{arithmetic} {} {}", word(&guidance), word(&attention)),
+            Pipeline::Text(_) => arithmetic,
+        };
+        Ok(Self { files, model, profile })
     }
 
-    fn spec_for(&self, prompt: &str) -> Result<ImageSpec, ManifestError> {
-        Ok(self.model.manifest.image()?.spec(prompt.into()))
-    }
-
-    fn inputs(&self, spec: &ImageSpec, noise_seed: B256) -> Inputs {
-        Inputs { manifest_hash: self.model.hash, spec_hash: spec.hash(), noise_seed, profile: self.profile.clone() }
+    fn inputs(&self, spec: &Spec, noise_seed: Option<B256>) -> Inputs {
+        Inputs { manifest_hash: self.files.hash, spec_hash: spec.hash(), noise_seed, profile: self.profile.clone() }
     }
 
     fn make(
         &self,
         name: Option<String>,
-        spec: &ImageSpec,
-        noise_seed: B256,
-        file: &Path,
+        spec: &Spec,
+        noise_seed: Option<B256>,
+        path: Option<&Path>,
         on_step: impl Fn(u32),
     ) -> eyre::Result<Made> {
         let start = Instant::now();
-        let picture = self.pipeline.generate(spec, noise_seed, &mut |progress| {
+        let output = self.model.make(spec, noise_seed.unwrap_or_default(), &mut |progress| {
             on_step(progress.step);
             ControlFlow::Continue(())
         })?;
         let seconds = start.elapsed().as_secs_f64();
 
-        let output = Output::of(&picture)?;
-        write_atomically(file, output.png()).map_err(|error| eyre!("cannot write {}: {error}", file.display()))?;
+        let file = File::of(&output)?;
+        if let Some(path) = path {
+            write_atomically(path, file.bytes()).map_err(|error| eyre!("cannot write {}: {error}", path.display()))?;
+        }
         Ok(Made {
             name,
             inputs: self.inputs(spec, noise_seed),
-            digest: Digest::of_image(&picture),
-            content_hash: output.content_hash(),
-            file: file.to_owned(),
+            digest: output.digest(),
+            content_hash: file.content_hash(),
+            file: path.map(Path::to_owned),
+            text: match output {
+                Output::Picture(_) => None,
+                Output::Text(text) => Some(text),
+            },
             seconds,
         })
+    }
+}
+
+/// Denoising steps, or tokens at most.
+fn steps_of(spec: &Spec) -> u64 {
+    match spec {
+        Spec::Image(spec) => spec.steps.into(),
+        Spec::Text(spec) => spec.max_tokens.into(),
     }
 }
 
@@ -174,9 +248,9 @@ fn word(choice: &impl ValueEnum) -> String {
     choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-fn read_spec(file: &Path) -> eyre::Result<ImageSpec> {
+fn read_spec(file: &Path) -> eyre::Result<Spec> {
     let bytes = fs::read(file).map_err(|error| eyre!("cannot read {}: {error}", file.display()))?;
-    serde_json::from_slice(&bytes).map_err(|error| eyre!("{} is not an image spec: {error}", file.display()))
+    serde_json::from_slice(&bytes).map_err(|error| eyre!("{} is not a spec: {error}", file.display()))
 }
 
 fn progress_bar(len: u64, unit: &str) -> ProgressBar {
@@ -189,9 +263,15 @@ fn print(made: &Made, json: bool) -> eyre::Result<()> {
         println!("{}", serde_json::to_string(made)?);
         return Ok(());
     }
+    if let (Some(text), None) = (&made.text, &made.file) {
+        println!("{}", text.text);
+        return Ok(());
+    }
     println!("digest        {}", B256::from(made.digest));
     println!("content hash  {}", made.content_hash);
-    println!("file          {}", made.file.display());
+    if let Some(file) = &made.file {
+        println!("file          {}", file.display());
+    }
     println!("time          {:.2} s", made.seconds);
     Ok(())
 }

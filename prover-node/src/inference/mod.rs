@@ -1,4 +1,4 @@
-//! From a spec and a noise seed to a picture.
+//! From a spec and a noise seed to a picture or a text.
 //!
 //! [`Pipeline`] is text-to-image diffusion in the layout of Stable Diffusion; [`Inference`] gives it a thread of its
 //! own. A picture is a function of the model, the spec and the noise seed, up to the last bits of [`Settings`].
@@ -6,15 +6,19 @@
 mod config;
 mod error;
 mod image;
+pub mod language;
 mod settings;
 mod threads;
 mod weights;
 
 use std::{io, ops::ControlFlow, thread};
 
-use ::image::RgbImage;
 use alloy::primitives::B256;
-use oracle::spec::ImageSpec;
+use oracle::{
+    manifest::{LocalModel, Pipeline as Kind},
+    output::Output,
+    spec::{Spec, SpecError},
+};
 use tokio::sync::{mpsc, oneshot};
 
 pub use error::InferenceError;
@@ -22,10 +26,10 @@ pub use image::Pipeline;
 pub use settings::{Arithmetic, Attention, GuidanceMode, Settings};
 pub use threads::fix_thread_count;
 
-/// How far a picture is.
+/// How far a generation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Denoising steps done.
+    /// Denoising steps, or tokens, done.
     pub step: u32,
     /// Of so many.
     pub steps: u32,
@@ -34,15 +38,61 @@ pub struct Progress {
 /// Told after every step; `Break` ends the generation with [`InferenceError::Cancelled`].
 pub type OnProgress<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
 
-/// Makes pictures.
+/// A loaded model.
 pub trait Generator: Send + 'static {
-    /// The picture of `spec` that starts from the noise of `noise_seed`.
+    /// What it makes of `spec`, a picture from the noise of `noise_seed`. A spec for another kind of model is refused.
     fn generate(
         &mut self,
-        spec: &ImageSpec,
+        spec: &Spec,
         noise_seed: B256,
         on_progress: &mut OnProgress<'_>,
-    ) -> Result<RgbImage, InferenceError>;
+    ) -> Result<Output, InferenceError>;
+}
+
+/// A model of either kind.
+pub enum Model {
+    /// Makes pictures.
+    Image(Pipeline),
+    /// Makes texts.
+    Text(language::Model),
+}
+
+impl Model {
+    /// Loads what the manifest says, each file checked as it is read.
+    pub fn load(model: &LocalModel, settings: Settings) -> Result<Self, InferenceError> {
+        Ok(match model.manifest.pipeline {
+            Kind::Image(_) => Self::Image(Pipeline::load(model, settings)?),
+            Kind::Text(_) => Self::Text(language::Model::of(model, settings)?),
+        })
+    }
+
+    /// See [`Generator::generate`].
+    pub fn make(
+        &self,
+        spec: &Spec,
+        noise_seed: B256,
+        on_progress: &mut OnProgress<'_>,
+    ) -> Result<Output, InferenceError> {
+        match (self, spec) {
+            (Self::Image(pipeline), Spec::Image(spec)) => {
+                pipeline.generate(spec, noise_seed, on_progress).map(Output::Picture)
+            }
+            (Self::Text(model), Spec::Text(spec)) => Ok(Output::Text(model.write(spec, on_progress)?)),
+            (Self::Image(_), _) => Err(SpecError::Kind { makes: "pictures" }.into()),
+            (Self::Text(_), _) => Err(SpecError::Kind { makes: "texts" }.into()),
+        }
+    }
+}
+
+impl Generator for Model {
+    fn generate(
+        &mut self,
+        spec: &Spec,
+        noise_seed: B256,
+        on_progress: &mut OnProgress<'_>,
+    ) -> Result<Output, InferenceError> {
+        self.make(spec, noise_seed, on_progress)
+    }
 }
 
 /// A handle to a generator that runs on its own thread. The thread ends with the last handle.
@@ -52,10 +102,10 @@ pub struct Inference {
 }
 
 struct Request {
-    spec: ImageSpec,
+    spec: Spec,
     noise_seed: B256,
     progress: mpsc::UnboundedSender<Progress>,
-    reply: oneshot::Sender<Result<RgbImage, InferenceError>>,
+    reply: oneshot::Sender<Result<Output, InferenceError>>,
 }
 
 impl Inference {
@@ -70,22 +120,22 @@ impl Inference {
         Ok(Self { requests })
     }
 
-    /// Waits for the model to be free and then for the picture. Dropping the future cancels at the next step.
+    /// Waits for the model to be free and then for its output. Dropping the future cancels at the next step.
     pub async fn generate(
         &self,
-        spec: ImageSpec,
+        spec: Spec,
         noise_seed: B256,
         mut on_progress: impl FnMut(Progress),
-    ) -> Result<RgbImage, InferenceError> {
+    ) -> Result<Output, InferenceError> {
         let (progress, mut steps) = mpsc::unbounded_channel();
-        let (reply, picture) = oneshot::channel();
+        let (reply, output) = oneshot::channel();
         let request = Request { spec, noise_seed, progress, reply };
         self.requests.send(request).await.map_err(|_| InferenceError::Stopped)?;
 
         while let Some(step) = steps.recv().await {
             on_progress(step);
         }
-        picture.await.unwrap_or(Err(InferenceError::Stopped))
+        output.await.unwrap_or(Err(InferenceError::Stopped))
     }
 }
 
@@ -95,9 +145,9 @@ fn answer(generator: &mut impl Generator, request: Request) {
         return;
     }
     // The receiver lives inside the caller's future: it is gone as soon as that is dropped.
-    let picture = generator.generate(&spec, noise_seed, &mut |step| match progress.send(step) {
+    let output = generator.generate(&spec, noise_seed, &mut |step| match progress.send(step) {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(()),
     });
-    let _ = reply.send(picture);
+    let _ = reply.send(output);
 }

@@ -1,9 +1,11 @@
 //! The benchmarks that `scripts/bench` runs. Figures for people, or one line of JSON with `--json`.
 
 mod gas;
+mod hashes;
 mod images;
 mod pictures;
 mod pool;
+mod texts;
 mod variety;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -28,9 +30,14 @@ struct Args {
 enum What {
     /// Gas of a job by the size of its committee, of each of its steps, and of a draw by the size of the pool
     Gas,
-    /// Pictures a second, beside other programs; and seconds that one takes, by numeric profile, with how far the profiles'
-    /// digests are apart
-    Inference(images::ImageArgs),
+    /// Pictures and tokens a second, beside other programs; what checking a text costs; and seconds that a picture takes,
+    /// by numeric profile, with how far the profiles' digests are apart
+    Inference {
+        #[command(flatten)]
+        texts: texts::TextArgs,
+        #[command(flatten)]
+        images: images::ImageArgs,
+    },
     /// How often a picture with another seed would pass as the one that was asked for
     Variety {
         /// Where pictures are kept; a second run takes up where the first was stopped
@@ -42,15 +49,24 @@ enum What {
 /// What models do in how much time.
 #[derive(Serialize)]
 struct Inference {
+    #[serde(flatten)]
+    texts: Option<texts::Texts>,
     image: Vec<images::Race>,
     profiles: Vec<pictures::Speed>,
+    hash: hashes::Hashes,
 }
 
 impl Inference {
     fn print(&self) {
+        if let Some(texts) = &self.texts {
+            texts::print(texts);
+            println!();
+        }
         images::print(&self.image);
         println!();
         pictures::print(&self.profiles);
+        println!();
+        hashes::print(&self.hash);
     }
 }
 
@@ -62,8 +78,11 @@ async fn main() -> ExitCode {
 async fn run(Args { json, what }: Args) -> Result<()> {
     match what {
         What::Gas => tell(&gas::measure().await?, json, gas::print),
-        What::Inference(peers) => {
-            tell(&Inference { image: images::measure(&peers)?, profiles: pictures::measure()? }, json, Inference::print)
+        What::Inference { texts, images } => {
+            let texts = texts.model.as_deref().map(|model| texts::measure(model, &texts)).transpose()?;
+            let (image, profiles) = (images::measure(&images)?, pictures::measure()?);
+            let hash = hashes::measure(images.diffusers.as_deref())?;
+            tell(&Inference { texts, image, profiles, hash }, json, Inference::print)
         }
         What::Variety { work } => tell(&variety::measure(&work)?, json, variety::print),
     }

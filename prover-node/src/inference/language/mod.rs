@@ -1,0 +1,83 @@
+//! From messages to a text, and from a claimed text to a judgement.
+//!
+//! [`Model`] is a decoder-only transformer with its tokenizer and chat template, read from GGUF or safetensors. A text is
+//! a function of the model and the spec alone, up to near-ties that the last bits of f32 decide; [`Checker::check`]
+//! judges one in a single forward pass, with room for them.
+//!
+//! Weights are f32 in memory, four bytes a parameter, whatever the file holds: quantised products round activations in a
+//! way that depends on how many positions are computed together, and a pass over a whole text would then disagree with
+//! the passes that made it. A model of 135 million parameters takes 540 MB, one of a billion 4 GB, and writing a token
+//! reads all of it once.
+
+mod beams;
+mod cache;
+mod check;
+mod config;
+mod decoder;
+mod error;
+mod files;
+mod gguf;
+mod greedy;
+mod keys;
+mod model;
+mod product;
+mod rope;
+mod safetensors;
+mod template;
+mod tokenizer;
+
+use oracle::{digest::Digest, spec::TextSpec};
+
+use super::OnProgress;
+
+pub use check::{Fault, Judgement, Reason};
+pub use error::LanguageError;
+pub use files::Files;
+pub use model::{Model, Settings};
+
+/// A text that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// What was generated, the end token included.
+    pub tokens: Vec<u32>,
+    /// What it says: without special tokens, and cut before the stop sequence that ended it.
+    pub text: String,
+}
+
+impl Text {
+    /// What the chain sees of it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of_tokens(&self.tokens)
+    }
+}
+
+/// Makes texts.
+pub trait Generator: Send + 'static {
+    /// The text of `spec`; a step of its progress is a token.
+    fn generate(&mut self, spec: &TextSpec, on_progress: &mut OnProgress<'_>) -> Result<Text, LanguageError>;
+}
+
+/// Judges what others say they have made, for less than making it again.
+pub trait Checker: Send + 'static {
+    /// What was asked for.
+    type Spec;
+    /// What somebody says came out.
+    type Claim: ?Sized;
+    /// How far honest machines may be apart.
+    type Tolerance;
+    /// What is found.
+    type Judgement;
+
+    /// Whether `claim` is what `spec` asks for, within `tolerance`.
+    fn check(
+        &mut self,
+        spec: &Self::Spec,
+        claim: &Self::Claim,
+        tolerance: Self::Tolerance,
+    ) -> Result<Self::Judgement, LanguageError>;
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
