@@ -12,6 +12,7 @@ import {Members} from "./libraries/Members.sol";
 import {Odds} from "./libraries/Odds.sol";
 import {Rounds} from "./libraries/Rounds.sol";
 import {Rulings} from "./libraries/Rulings.sol";
+import {Specs} from "./libraries/Specs.sol";
 import {Tally} from "./libraries/Tally.sol";
 
 /// @dev Documented in IGenerationLens.
@@ -19,6 +20,8 @@ contract GenerationLens is IGenerationLens {
     using Fees for IGenerationOracle.Job;
     using Members for IGenerationOracle.Member;
     using Rounds for IGenerationOracle.RoundState;
+    using Specs for IGenerationOracle.ImageSpec;
+    using Specs for IGenerationOracle.TextSpec;
 
     uint8 private constant FIRST = 1;
 
@@ -34,20 +37,28 @@ contract GenerationLens is IGenerationLens {
     // --------------------------------------------------------------------------------------------------------- requests
 
     /// @inheritdoc IGenerationLens
-    function quote(bytes32 modelId, IGenerationOracle.ImageSpec calldata spec, IGenerationOracle.Terms calldata terms)
-        external
+    function quoteImage(
+        bytes32 modelId,
+        IGenerationOracle.ImageSpec calldata spec,
+        IGenerationOracle.Terms calldata terms
+    ) external view returns (Quote memory) {
+        return _quote(MODELS.offerForImage(modelId, spec.measured()), terms);
+    }
+
+    /// @inheritdoc IGenerationLens
+    function quoteText(
+        bytes32 modelId,
+        IGenerationOracle.TextSpec calldata spec,
+        IGenerationOracle.Terms calldata terms
+    ) external view returns (Quote memory) {
+        return _quote(MODELS.offerForText(modelId, spec.measured()), terms);
+    }
+
+    function _quote(IModelRegistry.Offer memory offer, IGenerationOracle.Terms calldata terms)
+        private
         view
         returns (Quote memory asked)
     {
-        IModelRegistry.ImageRequest memory request = IModelRegistry.ImageRequest({
-            promptBytes: spec.prompt.length,
-            negativePromptBytes: spec.negativePrompt.length,
-            width: spec.width,
-            height: spec.height,
-            steps: spec.steps,
-            guidance: spec.guidance
-        });
-        IModelRegistry.Offer memory offer = MODELS.offerFor(modelId, request);
         uint32 least = ORACLE.windows().commit;
         (asked.leastShare, asked.mostShare) = (offer.leastShare, offer.mostShare);
         asked.leastCommitWindow = offer.patience > least ? offer.patience : least;
@@ -168,6 +179,7 @@ contract GenerationLens is IGenerationLens {
     {
         value = Rulings.safeValue(job);
         if (job.terms.fixedSeed) reason = SafeValueReason.FixedSeed;
+        else if (Rulings.isText(job)) reason = SafeValueReason.Text;
         else if (Rulings.isSmall(job)) reason = SafeValueReason.SmallPool;
         else if (Rulings.hasHoles(job)) reason = SafeValueReason.Holes;
     }

@@ -15,6 +15,7 @@ import {Members} from "./libraries/Members.sol";
 import {Rounds} from "./libraries/Rounds.sol";
 import {Rulings} from "./libraries/Rulings.sol";
 import {Pool, Seats} from "./libraries/Seats.sol";
+import {Specs} from "./libraries/Specs.sol";
 import {Appeal, Books, Settlements} from "./libraries/Settlements.sol";
 
 /// @dev Documented in IGenerationOracle.
@@ -24,6 +25,8 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     using Members for Member;
     using Rounds for RoundState;
     using Seats for Pool;
+    using Specs for ImageSpec;
+    using Specs for TextSpec;
     using Settlements for Books;
 
     uint8 private constant LEAST_COMMITTEE = 3;
@@ -65,59 +68,81 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     function requestImage(bytes32 modelId, ImageSpec calldata spec, Terms calldata terms)
         external
         payable
-        returns (bytes32 jobId)
+        returns (bytes32)
     {
-        return _request(msg.sender, modelId, spec, terms, type(uint256).max);
+        return _requestImage(msg.sender, modelId, spec, terms, type(uint256).max);
     }
 
     /// @inheritdoc IGenerationOracle
-    function requestImageFor(DelegatedImage calldata delegated, bytes calldata signature)
+    function requestText(bytes32 modelId, TextSpec calldata spec, Terms calldata terms)
         external
-        returns (bytes32 jobId)
+        payable
+        returns (bytes32)
     {
-        require(block.timestamp <= delegated.deadline, DelegationOver(delegated.deadline));
-        address signer = delegated.requester;
-        (uint256 word, uint256 bit) = (delegated.nonce >> 8, 1 << (delegated.nonce & 0xff));
-        require(_usedNonces[signer][word] & bit == 0, NonceUsed(signer, delegated.nonce));
-
-        _usedNonces[signer][word] |= bit;
-
-        bool signed = Delegations.isSigned(delegated, signature);
-        require(signed, WrongSignature(signer));
-        return _request(signer, delegated.modelId, delegated.spec, delegated.terms, delegated.mostFee);
+        return _requestText(msg.sender, modelId, spec, terms, type(uint256).max);
     }
 
-    function _request(
+    /// @inheritdoc IGenerationOracle
+    function requestImageFor(DelegatedImage calldata delegated, bytes calldata signature) external returns (bytes32) {
+        address signer = delegated.requester;
+        _useNonce(signer, delegated.nonce, delegated.deadline);
+        require(Delegations.isSigned(delegated, signature), WrongSignature(signer));
+        return _requestImage(signer, delegated.modelId, delegated.spec, delegated.terms, delegated.mostFee);
+    }
+
+    /// @inheritdoc IGenerationOracle
+    function requestTextFor(DelegatedText calldata delegated, bytes calldata signature) external returns (bytes32) {
+        address signer = delegated.requester;
+        _useNonce(signer, delegated.nonce, delegated.deadline);
+        require(Delegations.isSigned(delegated, signature), WrongSignature(signer));
+        return _requestText(signer, delegated.modelId, delegated.spec, delegated.terms, delegated.mostFee);
+    }
+
+    /// @dev Before the signature is asked for: a wallet that is a contract finds the nonce used.
+    function _useNonce(address signer, uint256 nonce, uint256 deadline) private {
+        require(block.timestamp <= deadline, DelegationOver(deadline));
+        (uint256 word, uint256 bit) = (nonce >> 8, 1 << (nonce & 0xff));
+        require(_usedNonces[signer][word] & bit == 0, NonceUsed(signer, nonce));
+
+        _usedNonces[signer][word] |= bit;
+    }
+
+    function _requestImage(
         address requester,
         bytes32 modelId,
         ImageSpec calldata spec,
         Terms calldata terms,
         uint256 mostFee
     ) private returns (bytes32 jobId) {
-        IModelRegistry.Offer memory offer = _offerFor(modelId, spec);
-        _checkTerms(offer, terms);
-        Job memory job = _jobOf(requester, modelId, spec, terms, offer);
-        require(job.poolSeats >= terms.committeeSize, PoolTooSmall(modelId, job.poolSeats, terms.committeeSize));
+        Job memory job = _jobOf(requester, modelId, terms, MODELS.offerForImage(modelId, spec.measured()));
+        (job.specHash, job.specSeed) = (spec.hashOf(), spec.seed);
+        jobId = _pay(job, mostFee);
 
-        uint256 fee = job.feeOf();
-        require(fee <= mostFee, FeeAboveLimit(fee, mostFee));
-        job.nonce = _charge(requester, fee);
-        jobId = job.idOf();
-
-        emit Requested(jobId, requester, modelId, job, spec);
+        emit ImageRequested(jobId, requester, modelId, job, spec);
         _open(jobId, FIRST, requester);
     }
 
-    function _offerFor(bytes32 modelId, ImageSpec calldata spec) private view returns (IModelRegistry.Offer memory) {
-        IModelRegistry.ImageRequest memory request = IModelRegistry.ImageRequest({
-            promptBytes: spec.prompt.length,
-            negativePromptBytes: spec.negativePrompt.length,
-            width: spec.width,
-            height: spec.height,
-            steps: spec.steps,
-            guidance: spec.guidance
-        });
-        return MODELS.offerFor(modelId, request);
+    function _requestText(
+        address requester,
+        bytes32 modelId,
+        TextSpec calldata spec,
+        Terms calldata terms,
+        uint256 mostFee
+    ) private returns (bytes32 jobId) {
+        Job memory job = _jobOf(requester, modelId, terms, MODELS.offerForText(modelId, spec.measured()));
+        job.specHash = spec.hashOf();
+        jobId = _pay(job, mostFee);
+
+        emit TextRequested(jobId, requester, modelId, job, spec);
+        _open(jobId, FIRST, requester);
+    }
+
+    /// @return jobId once nothing of the job changes any more
+    function _pay(Job memory job, uint256 mostFee) private returns (bytes32 jobId) {
+        uint256 fee = job.feeOf();
+        require(fee <= mostFee, FeeAboveLimit(fee, mostFee));
+        job.nonce = _charge(job.requester, fee);
+        return job.idOf();
     }
 
     function _checkTerms(IModelRegistry.Offer memory offer, Terms calldata terms) private view {
@@ -137,19 +162,17 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         require(called, WrongConsumer(terms.consumer, terms.consumerGas));
     }
 
-    function _jobOf(
-        address requester,
-        bytes32 modelId,
-        ImageSpec calldata spec,
-        Terms calldata terms,
-        IModelRegistry.Offer memory offer
-    ) private view returns (Job memory job) {
+    /// @dev All of a job but its spec and its nonce.
+    function _jobOf(address requester, bytes32 modelId, Terms calldata terms, IModelRegistry.Offer memory offer)
+        private
+        view
+        returns (Job memory job)
+    {
+        _checkTerms(offer, terms);
         PoolView memory pool = poolOf(modelId);
-        job.requester = requester;
-        job.modelId = modelId;
-        job.specHash = keccak256(abi.encode(IModelRegistry.Kind.Image, spec));
-        job.specSeed = spec.seed;
-        job.terms = terms;
+        require(pool.old >= terms.committeeSize, PoolTooSmall(modelId, pool.old, terms.committeeSize));
+
+        (job.requester, job.modelId, job.terms) = (requester, modelId, terms);
         (job.bond, job.accept, job.reject) = (offer.bond, offer.accept, offer.reject);
         (job.modelOwner, job.royalty) = (offer.owner, offer.royalty);
         job.requestedAt = uint40(block.timestamp);

@@ -93,8 +93,18 @@ abstract contract Protocol is Test {
             maxSide: 128,
             sideStep: 8,
             maxSteps: 100,
-            maxGuidance: 20_000
+            maxGuidance: 20_000,
+            maxTokens: 0,
+            maxBeams: 0
         });
+    }
+
+    function writer() internal view returns (IModelRegistry.Model memory model) {
+        model = emoji();
+        (model.manifestHash, model.kind) = (keccak256("another manifest"), IModelRegistry.Kind.Text);
+        (model.accept, model.reject) = (0, 0x40404040);
+        (model.minSide, model.maxSide, model.sideStep, model.maxSteps, model.maxGuidance) = (0, 0, 0, 0, 0);
+        (model.maxTokens, model.maxBeams) = (256, 8);
     }
 
     function spec() internal pure returns (IGenerationOracle.ImageSpec memory) {
@@ -108,6 +118,14 @@ abstract contract Protocol is Test {
             guidance: 7500,
             seed: keccak256("spec seed")
         });
+    }
+
+    function text() internal pure returns (IGenerationOracle.TextSpec memory it) {
+        it.messages = new IGenerationOracle.Message[](2);
+        it.messages[0] = IGenerationOracle.Message(IGenerationOracle.Role.System, "Be brief.");
+        it.messages[1] = IGenerationOracle.Message(IGenerationOracle.Role.User, "Why is the sky blue?");
+        (it.maxTokens, it.beams, it.stops) = (64, 1, new bytes[](1));
+        it.stops[0] = "\n\n";
     }
 
     function terms(uint8 committeeSize) internal pure returns (IGenerationOracle.Terms memory) {
@@ -158,7 +176,7 @@ abstract contract Protocol is Test {
     }
 
     function request(IGenerationOracle.Terms memory of_) internal returns (bytes32 jobId) {
-        uint256 fee = lens.quote(modelId, spec(), of_).fee;
+        uint256 fee = lens.quoteImage(modelId, spec(), of_).fee;
         vm.recordLogs();
         vm.prank(requester);
         jobId = oracle.requestImage{value: fee}(modelId, spec(), of_);
@@ -169,9 +187,14 @@ abstract contract Protocol is Test {
     function remember() internal {
         Vm.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i; i < logs.length; ++i) {
-            if (logs[i].topics[0] == IGenerationOracle.Requested.selector) {
+            if (logs[i].topics[0] == IGenerationOracle.ImageRequested.selector) {
                 (IGenerationOracle.Job memory job,) =
                     abi.decode(logs[i].data, (IGenerationOracle.Job, IGenerationOracle.ImageSpec));
+                _jobs[logs[i].topics[1]] = abi.encode(job);
+            }
+            if (logs[i].topics[0] == IGenerationOracle.TextRequested.selector) {
+                (IGenerationOracle.Job memory job,) =
+                    abi.decode(logs[i].data, (IGenerationOracle.Job, IGenerationOracle.TextSpec));
                 _jobs[logs[i].topics[1]] = abi.encode(job);
             }
             if (logs[i].topics[0] == IGenerationOracle.Drawn.selector) {

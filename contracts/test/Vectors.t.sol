@@ -8,6 +8,7 @@ import {Fees} from "../src/libraries/Fees.sol";
 import {Members} from "../src/libraries/Members.sol";
 import {Rounds} from "../src/libraries/Rounds.sol";
 import {Rulings} from "../src/libraries/Rulings.sol";
+import {Specs} from "../src/libraries/Specs.sol";
 import {Tally} from "../src/libraries/Tally.sol";
 import {Protocol} from "./Protocol.t.sol";
 
@@ -15,6 +16,8 @@ import {Protocol} from "./Protocol.t.sol";
 contract VectorsTest is Protocol {
     using Fees for IGenerationOracle.Job;
     using Members for IGenerationOracle.Member;
+    using Specs for IGenerationOracle.ImageSpec;
+    using Specs for IGenerationOracle.TextSpec;
 
     string private _json;
 
@@ -212,37 +215,66 @@ contract VectorsTest is Protocol {
     }
 
     function test_offer() public {
-        for (uint256 i = _open("offer", 8); i > 0; --i) {
+        for (uint256 i = _open("offer", 13); i > 0; --i) {
             string memory path = _at(i - 1);
             bytes memory encoded = vm.parseJsonBytes(_json, string.concat(path, ".model"));
             IModelRegistry.Model memory model = abi.decode(encoded, (IModelRegistry.Model));
             vm.prank(model.owner);
             bytes32 id = models.register(model, "");
             vm.fee(_uint(path, ".baseFee"));
+            bool isImage = model.kind == IModelRegistry.Kind.Image;
+            bytes memory spec_ = vm.parseJsonBytes(_json, string.concat(path, ".spec"));
 
-            IModelRegistry.Offer memory offer = models.offerFor(id, _request(path));
+            IModelRegistry.Offer memory offer = isImage ? this.offerForImage(id, spec_) : this.offerForText(id, spec_);
             assertEq(offer.bond, _uint(path, ".bond"), path);
             assertEq(offer.leastShare, _uint(path, ".leastShare"), path);
             assertEq(offer.mostShare, _uint(path, ".mostShare"), path);
             assertEq(offer.patience, _uint(path, ".patience"), path);
-            _checkQuote(path, id, offer.leastShare);
+            IGenerationOracle.Terms memory terms_;
+            (terms_.committeeSize, terms_.share) = (5, offer.leastShare);
+            (bytes32 hash, uint256 fee) =
+                isImage ? this.quoteImage(id, spec_, terms_) : this.quoteText(id, spec_, terms_);
+            assertEq(hash, _word(path, ".specHash"), path);
+            assertEq(fee, _uint(path, ".feeOfFive"), path);
         }
     }
 
-    function _checkQuote(string memory path, bytes32 id, uint96 share) private view {
-        IModelRegistry.ImageRequest memory asked = _request(path);
-        IGenerationOracle.ImageSpec memory spec_;
-        (spec_.width, spec_.height, spec_.steps) = (asked.width, asked.height, asked.steps);
-        IGenerationOracle.Terms memory terms_;
-        (terms_.committeeSize, terms_.share) = (5, share);
-
-        assertEq(lens.quote(id, spec_, terms_).fee, _uint(path, ".feeOfFive"), path);
+    /// @dev Specs are measured and hashed where they lie in the calldata.
+    function offerForImage(bytes32 id, bytes calldata spec_) external view returns (IModelRegistry.Offer memory) {
+        return models.offerForImage(id, _image(spec_).measured());
     }
 
-    function _request(string memory path) private view returns (IModelRegistry.ImageRequest memory request_) {
-        request_.width = uint32(_uint(path, ".width"));
-        request_.height = uint32(_uint(path, ".height"));
-        request_.steps = uint32(_uint(path, ".steps"));
+    function offerForText(bytes32 id, bytes calldata spec_) external view returns (IModelRegistry.Offer memory) {
+        return models.offerForText(id, _text(spec_).measured());
+    }
+
+    function quoteImage(bytes32 id, bytes calldata spec_, IGenerationOracle.Terms calldata terms_)
+        external
+        view
+        returns (bytes32, uint256)
+    {
+        return (_image(spec_).hashOf(), lens.quoteImage(id, _image(spec_), terms_).fee);
+    }
+
+    function quoteText(bytes32 id, bytes calldata spec_, IGenerationOracle.Terms calldata terms_)
+        external
+        view
+        returns (bytes32, uint256)
+    {
+        return (_text(spec_).hashOf(), lens.quoteText(id, _text(spec_), terms_).fee);
+    }
+
+    /// @dev An encoded struct is the offset of its parts, and then they.
+    function _image(bytes calldata encoded) private pure returns (IGenerationOracle.ImageSpec calldata spec_) {
+        assembly ("memory-safe") {
+            spec_ := add(encoded.offset, calldataload(encoded.offset))
+        }
+    }
+
+    function _text(bytes calldata encoded) private pure returns (IGenerationOracle.TextSpec calldata spec_) {
+        assembly ("memory-safe") {
+            spec_ := add(encoded.offset, calldataload(encoded.offset))
+        }
     }
 
     // ---------------------------------------------------------------------------------------------------- the test files

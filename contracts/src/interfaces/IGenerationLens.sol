@@ -41,7 +41,9 @@ interface IGenerationLens {
         /// Zero: the pool at the request could not staff the next round three times over.
         SmallPool,
         /// Zero: more than half of the pool's slots had no seat to draw, so that a later round might not be staffed.
-        Holes
+        Holes,
+        /// Zero: nothing is ever found against a text.
+        Text
     }
 
     /// @notice A model with its pool.
@@ -54,10 +56,18 @@ interface IGenerationLens {
     // --------------------------------------------------------------------------------------------------------- requests
 
     /// @notice What a request costs at the present base fee. Reverts if the model cannot be asked for the image.
-    function quote(bytes32 modelId, IGenerationOracle.ImageSpec calldata spec, IGenerationOracle.Terms calldata terms)
-        external
-        view
-        returns (Quote memory);
+    function quoteImage(
+        bytes32 modelId,
+        IGenerationOracle.ImageSpec calldata spec,
+        IGenerationOracle.Terms calldata terms
+    ) external view returns (Quote memory);
+
+    /// @notice The same for a text.
+    function quoteText(
+        bytes32 modelId,
+        IGenerationOracle.TextSpec calldata spec,
+        IGenerationOracle.Terms calldata terms
+    ) external view returns (Quote memory);
 
     /// @notice The models numbered from `start`, at most `limit`, in the order of registration.
     function models(uint256 start, uint256 limit) external view returns (ModelView[] memory);

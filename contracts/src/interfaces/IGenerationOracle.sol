@@ -6,16 +6,17 @@ pragma solidity 0.8.37;
 ///
 ///     request -> [seed] -> draw -> commit* -> reveal* -> (appeal -> next round)* -> settle -> deliver, withdraw
 ///
-/// A requester pays for an image. Once a random seed that nobody knew at the request is public, anyone draws a
-/// committee of staked seats from it. Each seat's operator generates the image, commits to its digest, and reveals it.
-/// The verdict is the digest that most reveals agree with. Whoever doubts it pays a larger committee to look again.
-/// When nobody does, `settle` pays the supporters and slashes those whom the verdict rejects.
+/// A requester pays for an image or a text. Once a random seed that nobody knew at the request is public, anyone draws a
+/// committee of staked seats from it. Each seat's operator generates it, commits to its digest, and reveals it. The
+/// verdict is the digest that most reveals agree with. Whoever doubts it pays a larger committee to look again. When
+/// nobody does, `settle` pays the supporters and slashes those whom the verdict rejects.
 ///
 /// Every phase is read off the clock, and every phase ends by a deadline after which a transaction that anyone may send
 /// moves the job on.
 ///
 /// A digest is 32 bytes in four 64-bit lanes. For an image, most significant lane first: aHash, dHash, pHash and the
-/// colour hash (42 bits, right-aligned). Lanes are compared by Hamming distance.
+/// colour hash (42 bits, right-aligned). For a text: keccak256 of the ids of its tokens, the end token included, as
+/// big-endian 32-bit numbers. Lanes are compared by Hamming distance.
 ///
 /// Storage holds one word for each round of a job. What is fixed at the request (`Job`) and at the draw (`Round`) is
 /// announced in events and handed back with each call, which checks it against the hash it kept.
@@ -33,7 +34,7 @@ interface IGenerationOracle {
         UniPc
     }
 
-    /// @notice What to generate. Integers only, so that every machine reads the same job. It is total: the integers are
+    /// @notice Which image to generate. Integers only, so that every machine reads the same job. It is total: the integers are
     /// checked against the model's bounds at the request, and any bytes are a prompt (decoded as lossy UTF-8 and cut as
     /// the model's tokenizer does).
     struct ImageSpec {
@@ -52,6 +53,33 @@ interface IGenerationOracle {
         uint32 guidance;
         /// Mixed with the draw's seed into the noise, or the noise seed itself when `Terms.fixedSeed` is set.
         bytes32 seed;
+    }
+
+    /// @notice Who speaks.
+    enum Role {
+        System,
+        User,
+        Assistant
+    }
+
+    struct Message {
+        Role role;
+        bytes content;
+    }
+
+    /// @notice Which text to generate. Decoding is greedy or a beam search, so that nothing is random and texts agree token
+    /// for token. As total as an image's spec: any bytes are a message, and a prompt that is too long for the model keeps
+    /// its last tokens.
+    struct TextSpec {
+        /// The conversation whose next answer is asked for; 1 to 64. The model's chat template makes one prompt of them.
+        Message[] messages;
+        /// What is generated at most, the end token included.
+        uint32 maxTokens;
+        /// 1 is greedy decoding.
+        uint8 beams;
+        /// The text is over when one of these appears in it, and is cut before. An empty one never appears. Together with the
+        /// messages they have at most 4,096 bytes.
+        bytes[] stops;
     }
 
     /// @notice How it is to be decided, and what it pays. Fixed for the job when it is paid.
@@ -243,7 +271,12 @@ interface IGenerationOracle {
         uint32 appeal;
     }
 
-    event Requested(bytes32 indexed jobId, address indexed requester, bytes32 indexed modelId, Job job, ImageSpec spec);
+    event ImageRequested(
+        bytes32 indexed jobId, address indexed requester, bytes32 indexed modelId, Job job, ImageSpec spec
+    );
+    event TextRequested(
+        bytes32 indexed jobId, address indexed requester, bytes32 indexed modelId, Job job, TextSpec spec
+    );
     /// @notice A round waits for its draw: the first at the request, later ones by appeal.
     /// @param payer who pays for it and gets back what nobody earns
     event Opened(bytes32 indexed jobId, uint8 number, address indexed payer, uint64 randomnessId, uint40 drawDeadline);
@@ -303,6 +336,12 @@ interface IGenerationOracle {
         payable
         returns (bytes32 jobId);
 
+    /// @notice The same for a text.
+    function requestText(bytes32 modelId, TextSpec calldata spec, Terms calldata terms)
+        external
+        payable
+        returns (bytes32 jobId);
+
     /// @notice A request that its requester signed (EIP-712) and anyone may send.
     struct DelegatedImage {
         /// Pays, out of its balance here. A contract signs by ERC-1271.
@@ -318,10 +357,24 @@ interface IGenerationOracle {
         uint256 deadline;
     }
 
+    /// @notice The same for a text.
+    struct DelegatedText {
+        address requester;
+        bytes32 modelId;
+        TextSpec spec;
+        Terms terms;
+        uint256 mostFee;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
     /// @notice Pays for an image out of the signer's balance.
     function requestImageFor(DelegatedImage calldata delegated, bytes calldata signature)
         external
         returns (bytes32 jobId);
+
+    /// @notice Pays for a text out of the signer's balance.
+    function requestTextFor(DelegatedText calldata delegated, bytes calldata signature) external returns (bytes32 jobId);
 
     // ------------------------------------------------------------------------------------------------------- the phases
 

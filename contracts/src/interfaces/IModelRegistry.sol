@@ -8,10 +8,13 @@ interface IModelRegistry {
     /// @notice What a model makes.
     enum Kind {
         /// A picture, from a text.
-        Image
+        Image,
+        /// A text, from messages.
+        Text
     }
 
-    /// @notice What the chain must know of a model. Packed: three words, of which a request reads two.
+    /// @notice What the chain must know of a model. Packed: five words, of which a request reads two,
+    /// or three if it is for a text. What bounds the other kind is zero.
     struct Model {
         /// sha256 of the model's `quorate-model.json`: files with their hashes, architecture, arithmetic, pipeline.
         bytes32 manifestHash;
@@ -26,10 +29,12 @@ interface IModelRegistry {
         /// The registry takes a profile only if, on every lane, `accept <= 10` and `2 x accept <= reject <= 24`. By the
         /// triangle inequality no minority can then get an honest verifier slashed, as long as honest digests accept each
         /// other: a winner with a quorum has an honest supporter within accept, and that one is within accept of every
-        /// honest digest.
+        /// honest digest. Texts agree or differ: on every lane `accept = 0` and `reject = 64`, which no distance exceeds, so that
+        /// a text that differs is neither paid nor slashed.
         bytes4 accept;
         bytes4 reject;
-        /// Wei for a million units of work. The work of an image is its steps times its pixels.
+        /// Wei for a million units of work. The work of an image is its steps times its pixels; that of a text is the bytes of
+        /// its prompt, as a token has at least one, and a token for each of its beams up to its limit.
         uint64 price;
         /// Milliseconds that a million units of work take on the machines that the model is meant for.
         uint32 time;
@@ -44,9 +49,13 @@ interface IModelRegistry {
         uint16 maxSteps;
         /// In thousandths.
         uint16 maxGuidance;
+        /// Tokens that a text may have, its end included.
+        uint32 maxTokens;
+        /// Beams that a search may have; one is greedy decoding.
+        uint8 maxBeams;
     }
 
-    /// @notice What a request for an image is offered, at the present base fee.
+    /// @notice What a request is offered, at the present base fee.
     struct Offer {
         /// What each drawn seat has at risk, in wei: an eighth of the seat stake.
         uint96 bond;
@@ -72,6 +81,15 @@ interface IModelRegistry {
         uint32 guidance;
     }
 
+    /// @notice The integers of a request for a text.
+    struct TextRequest {
+        uint256 messages;
+        /// Of all messages and stops together.
+        uint256 promptBytes;
+        uint32 maxTokens;
+        uint8 beams;
+    }
+
     /// @param name the manifest's name for itself: a hint for people, unchecked and not unique
     event ModelRegistered(bytes32 indexed modelId, address indexed owner, bytes32 indexed manifestHash, string name);
 
@@ -80,9 +98,10 @@ interface IModelRegistry {
     error NotModelOwner(address owner, address caller);
     error EmptyManifest();
     error BadProfile(uint256 lane, uint8 accept, uint8 reject);
-    /// @dev Bounds must satisfy `1 <= minSide <= maxSide <= 4096`, have both sides divisible by a `sideStep` of at least 1,
-    /// and allow 1 to 1,000 steps.
+    /// @dev Bounds of images must satisfy `1 <= minSide <= maxSide <= 4096`, have both sides divisible by a `sideStep` of at
+    /// least 1, and allow 1 to 1,000 steps; those of texts 1 to 32,768 tokens and 1 to 16 beams. All others are zero.
     error BadBounds();
+    error WrongKind(bytes32 modelId, Kind kind);
     error RoyaltyTooLarge(uint16 royalty, uint16 most);
     /// @dev A seat's stake must divide into eight bonds of 20 shares: at least 160 wei.
     error SeatStakeTooSmall(uint96 seatStake);
@@ -91,6 +110,9 @@ interface IModelRegistry {
     error SizeOutOfBounds(uint32 width, uint32 height, uint16 least, uint16 most, uint8 step);
     error StepsOutOfBounds(uint32 steps, uint32 most);
     error GuidanceOutOfBounds(uint32 guidance, uint32 most);
+    error MessagesOutOfBounds(uint256 messages, uint256 most);
+    error TokensOutOfBounds(uint32 tokens, uint32 most);
+    error BeamsOutOfBounds(uint8 beams, uint8 most);
 
     /// @notice Registers a model; the caller must be its owner. The name has at most 64 bytes.
     /// @return modelId `keccak256(abi.encode(model))`
@@ -103,7 +125,11 @@ interface IModelRegistry {
     function seatStakeOf(bytes32 modelId) external view returns (uint96);
 
     /// @notice The terms for this image; reverts with the reason if the model cannot be asked for it.
-    function offerFor(bytes32 modelId, ImageRequest calldata request) external view returns (Offer memory);
+    function offerForImage(bytes32 modelId, ImageRequest calldata request) external view returns (Offer memory);
+
+    /// @notice The terms for this text; reverts with the reason if the model cannot be asked for it. A text has 1 to 64
+    /// messages.
+    function offerForText(bytes32 modelId, TextRequest calldata request) external view returns (Offer memory);
 
     function isRegistered(bytes32 modelId) external view returns (bool);
 

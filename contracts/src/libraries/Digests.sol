@@ -6,6 +6,9 @@ import {IGenerationOracle} from "../interfaces/IGenerationOracle.sol";
 /// @notice How far two digests are apart. All four 64-bit lanes of a digest are worked on at once, in one word; a word
 /// that holds one number per lane is called `lanes` here.
 library Digests {
+    /// @dev Reject distances of texts: as far as two lanes can be apart, so that no digest is beyond them.
+    bytes4 internal constant NEVER = 0x40404040;
+
     /// @dev The top bit of each lane: more than any distance, so that lanes cannot borrow from each other.
     uint256 private constant TOP = 0x8000000000000000800000000000000080000000000000008000000000000000;
     uint256 private constant BYTE = 0xff;

@@ -138,8 +138,13 @@ library Rulings {
 
     /// @notice See `IGenerationLens.safeValueOf`.
     function safeValue(IGenerationOracle.Job memory job) internal pure returns (uint256) {
-        if (job.terms.fixedSeed || isSmall(job) || hasHoles(job)) return 0;
+        if (job.terms.fixedSeed || isText(job) || isSmall(job) || hasHoles(job)) return 0;
         return Tally.quorum(job.terms.committeeSize, job.terms.superMajority) * job.bond * 7 / 10;
+    }
+
+    /// @notice Whether nothing that differs is ever rejected, and so nobody slashed for it.
+    function isText(IGenerationOracle.Job memory job) internal pure returns (bool) {
+        return job.reject == Digests.NEVER;
     }
 
     /// @notice Whether the pool at the request could not staff the second round three times over.

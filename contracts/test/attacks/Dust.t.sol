@@ -8,7 +8,7 @@ import {Attack} from "./Attack.t.sol";
 contract DustTest is Attack {
     function testFuzz_dust_isNotTaken(uint64 baseFee, uint96 share) public {
         vm.fee(bound(baseFee, 1 gwei, 10 gwei));
-        uint96 least = lens.quote(modelId, spec(), terms(3)).leastShare;
+        uint96 least = lens.quoteImage(modelId, spec(), terms(3)).leastShare;
         IGenerationOracle.Terms memory of_ = terms(3);
         of_.share = uint96(bound(share, 0, least - 1));
 

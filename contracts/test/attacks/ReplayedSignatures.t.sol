@@ -64,7 +64,7 @@ contract ReplayedSignaturesTest is Attack {
             modelId: modelId,
             spec: spec(),
             terms: terms(3),
-            mostFee: lens.quote(modelId, spec(), terms(3)).fee,
+            mostFee: lens.quoteImage(modelId, spec(), terms(3)).fee,
             nonce: 7,
             deadline: vm.getBlockTimestamp() + 60
         });

@@ -93,12 +93,12 @@ contract Handler is Auditor {
         IGenerationOracle.Terms memory of_ = terms(uint8(3 + 2 * (random % 5)));
         if (jobs.length >= MOST_OPEN || stakes.poolOf(modelId).old < of_.committeeSize) return;
         (of_.superMajority, of_.fixedSeed) = (of_.committeeSize > 3 && random % 5 == 0, random % 7 == 0);
-        uint96 least = lens.quote(modelId, spec(), of_).leastShare;
+        uint96 least = lens.quoteImage(modelId, spec(), of_).leastShare;
         of_.share = uint96(bound(random >> 8, least, SHARE));
         if (random % 2 == 0) (of_.consumer, of_.consumerGas) = (random % 4 == 0 ? refuser : goodConsumer, 100_000);
 
         address payer = random % 3 == 0 ? refuser : requester;
-        uint256 fee = lens.quote(modelId, spec(), of_).fee;
+        uint256 fee = lens.quoteImage(modelId, spec(), of_).fee;
         vm.recordLogs();
         hoax(payer, fee);
         bytes32 jobId = oracle.requestImage{value: fee}(modelId, spec(), of_);

@@ -47,7 +47,7 @@ contract InvariantsTest is Test {
     function test_handler_reachesTheFourthRound() public {
         vm.pauseGasMetering();
         bytes4[] memory all = moves();
-        for (uint256 i; i < 800; ++i) {
+        for (uint256 i; i < 1600; ++i) {
             uint256 random = uint256(keccak256(abi.encode(i)));
             bytes memory data = abi.encodePacked(all[random % all.length], abi.encode(random, random >> 128));
             (bool made,) = address(handler).call(data);

@@ -8,7 +8,7 @@ import {Protocol} from "../Protocol.t.sol";
 
 contract QuoteTest is Protocol {
     function test_quote_tellsWhatTheOracleAsks() public view {
-        IGenerationLens.Quote memory asked = lens.quote(modelId, spec(), terms(3));
+        IGenerationLens.Quote memory asked = lens.quoteImage(modelId, spec(), terms(3));
 
         assertEq(asked.leastShare, 81_920_000 + 330_000 * uint256(BASE_FEE));
         assertEq(asked.mostShare, SHARE);
@@ -21,7 +21,7 @@ contract QuoteTest is Protocol {
         model.time = 600_000;
         vm.prank(modelOwner);
         bytes32 slow = models.register(model, "slow");
-        assertEq(lens.quote(slow, spec(), terms(3)).leastCommitWindow, 197);
+        assertEq(lens.quoteImage(slow, spec(), terms(3)).leastCommitWindow, 197);
     }
 
     /// @dev With the quoted fee a request passes, and with a wei less it does not.
@@ -34,10 +34,10 @@ contract QuoteTest is Protocol {
         enrol(5);
         pass(2 * SEAT_AGE);
         IGenerationOracle.Terms memory of_ = terms(5);
-        of_.share = uint96(bound(share, lens.quote(modelId, spec(), of_).leastShare, SHARE));
+        of_.share = uint96(bound(share, lens.quoteImage(modelId, spec(), of_).leastShare, SHARE));
         (of_.consumer, of_.consumerGas) = (stranger, uint32(bound(gas_, 0, 500_000)));
 
-        uint256 fee = lens.quote(modelId, spec(), of_).fee;
+        uint256 fee = lens.quoteImage(modelId, spec(), of_).fee;
 
         vm.startPrank(requester);
         vm.expectRevert(abi.encodeWithSelector(IGenerationOracle.BalanceTooSmall.selector, requester, fee - 1, fee));
@@ -50,9 +50,9 @@ contract QuoteTest is Protocol {
         IGenerationOracle.ImageSpec memory long = spec();
         long.steps = 101;
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.StepsOutOfBounds.selector, 101, 100));
-        lens.quote(modelId, long, terms(3));
+        lens.quoteImage(modelId, long, terms(3));
 
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.UnknownModel.selector, bytes32("none")));
-        lens.quote("none", spec(), terms(3));
+        lens.quoteImage("none", spec(), terms(3));
     }
 }

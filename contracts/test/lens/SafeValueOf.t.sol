@@ -23,6 +23,12 @@ contract SafeValueOfTest is Disputes {
         check(jobOf(request(fixed_)), 0, IGenerationLens.SafeValueReason.FixedSeed);
     }
 
+    function test_safeValueOf_isZeroForATextAgainstWhichNothingIsEverFound() public {
+        IGenerationOracle.Job memory job = jobOf(request(3));
+        job.reject = 0x40404040;
+        check(job, 0, IGenerationLens.SafeValueReason.Text);
+    }
+
     /// @dev Three times the next round: 21 seats for a first committee of three.
     function testFuzz_safeValueOf_isZeroIfThePoolCouldNotStaffTheNextRoundThreeTimes(uint8 size, uint32 seats) public {
         IGenerationOracle.Job memory job = jobOf(request(3));

@@ -8,7 +8,7 @@ contract ExpireTest is Disputes {
     function test_expire_givesTheWholeFeeBack() public {
         IGenerationOracle.Terms memory called = terms(3);
         (called.consumer, called.consumerGas) = (stranger, 100_000);
-        uint256 fee = lens.quote(modelId, spec(), called).fee;
+        uint256 fee = lens.quoteImage(modelId, spec(), called).fee;
         bytes32 jobId = request(called);
         IGenerationOracle.Job memory job = jobOf(jobId);
         pass(60);

@@ -54,7 +54,7 @@ contract RequestImageTest is Protocol {
         uint64 randomnessId = uint64(vm.getBlockNumber() + 2);
         uint40 deadline = uint40(vm.getBlockTimestamp() + 60);
         vm.expectEmit(address(oracle));
-        emit IGenerationOracle.Requested(jobId, requester, modelId, job, spec());
+        emit IGenerationOracle.ImageRequested(jobId, requester, modelId, job, spec());
         vm.expectEmit(address(oracle));
         emit IGenerationOracle.Opened(jobId, 1, requester, randomnessId, deadline);
         ask(terms(3));
@@ -109,7 +109,7 @@ contract RequestImageTest is Protocol {
         model.royalty = 2000;
         use(model);
 
-        assertEq(lens.quote(modelId, spec(), terms(3)).fee, 3 * uint256(SHARE) * 12 / 10 + BOUNTIES);
+        assertEq(lens.quoteImage(modelId, spec(), terms(3)).fee, 3 * uint256(SHARE) * 12 / 10 + BOUNTIES);
         assertEq(jobOf(request(3)).royalty, 2000);
     }
 
@@ -168,7 +168,7 @@ contract RequestImageTest is Protocol {
     function test_requestImage_failsIfTheBondWouldNotBeTwentyShares() public {
         IGenerationOracle.Terms memory greedy = terms(3);
         greedy.share = SHARE + 1;
-        uint96 least = lens.quote(modelId, spec(), greedy).leastShare;
+        uint96 least = lens.quoteImage(modelId, spec(), greedy).leastShare;
 
         vm.expectRevert(abi.encodeWithSelector(IGenerationOracle.ShareOutOfRange.selector, SHARE + 1, least, SHARE));
         ask(greedy);

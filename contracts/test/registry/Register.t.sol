@@ -114,6 +114,43 @@ contract RegisterTest is Protocol {
 
     function test_register_takesTheWidestBounds() public {
         register(bounded(1, 4096, 1, 1000));
+        register(worded(32_768, 16));
+    }
+
+    function test_register_failsIfATextsBoundMakesNoSense() public {
+        failsWith(worded(0, 1));
+        failsWith(worded(32_769, 1));
+        failsWith(worded(1, 0));
+        failsWith(worded(1, 17));
+    }
+
+    function test_register_failsIfWhatBoundsTheOtherKindIsNotZero() public {
+        IModelRegistry.Model memory model = fresh();
+        model.maxTokens = 1;
+        failsWith(model);
+        (model.maxTokens, model.maxBeams) = (0, 1);
+        failsWith(model);
+        for (uint256 field; field < 5; ++field) {
+            model = writer();
+            if (field == 0) model.minSide = 1;
+            if (field == 1) model.maxSide = 1;
+            if (field == 2) model.sideStep = 1;
+            if (field == 3) model.maxSteps = 1;
+            if (field == 4) model.maxGuidance = 1;
+            failsWith(model);
+        }
+    }
+
+    /// @dev Texts have no distance at which they agree, and none at which they are rejected.
+    function testFuzz_register_takesOneProfileOnlyForTexts(bytes4 accept, bytes4 reject) public {
+        IModelRegistry.Model memory model = writer();
+        (model.accept, model.reject) = (accept, reject);
+        if (accept != 0 || reject != 0x40404040) {
+            vm.expectRevert(
+                abi.encodeWithSelector(IModelRegistry.BadProfile.selector, 0, uint8(accept[0]), uint8(reject[0]))
+            );
+        }
+        register(model);
     }
 
     function test_register_failsIfTheNameIsTooLong() public {
@@ -158,8 +195,16 @@ contract RegisterTest is Protocol {
         (model.minSide, model.maxSide, model.sideStep, model.maxSteps) = (minSide, maxSide, sideStep, maxSteps);
     }
 
+    function worded(uint32 maxTokens, uint8 maxBeams) internal view returns (IModelRegistry.Model memory model) {
+        model = writer();
+        (model.maxTokens, model.maxBeams) = (maxTokens, maxBeams);
+    }
+
     function failsWith(uint16 minSide, uint16 maxSide, uint8 sideStep, uint16 maxSteps) internal {
-        IModelRegistry.Model memory model = bounded(minSide, maxSide, sideStep, maxSteps);
+        failsWith(bounded(minSide, maxSide, sideStep, maxSteps));
+    }
+
+    function failsWith(IModelRegistry.Model memory model) internal {
         vm.expectRevert(IModelRegistry.BadBounds.selector);
         register(model);
     }

@@ -9,14 +9,15 @@ use alloy::{
 };
 use oracle::{
     chain::{
-        IGenerationOracle::{Job, Terms},
+        IGenerationOracle::{self, Job, Terms},
         IModelRegistry::{Kind, Model},
     },
+    digest::NEVER,
     fees::{Offer, deliver_bounty, draw_bounty, escrow_of, fee_of, foreseen, rest_of, royalty_on, settle_bounty},
     job::id_of,
     round::{MOST_ROUNDS, size_of},
     safe_value::safe_value,
-    spec::{ImageSpec, Prompt, Solver},
+    spec::{ImageSpec, MAX_PROMPT_BYTES, Message, Prompt, Role, Solver, Spec, TextSpec},
 };
 use serde_json::{Value, json};
 
@@ -64,25 +65,31 @@ fn fee(index: u64, round: u8) -> Value {
 }
 
 pub(super) fn offers() -> Vec<Value> {
-    (0..8).map(offer).collect()
+    let pictures = (0..8).map(|index| offer(index, &picture_model(index), &Spec::Image(picture(index))));
+    let texts = texts().into_iter().zip(8..).map(|(text, index)| offer(index, &text_model(index), &Spec::Text(text)));
+    pictures.chain(texts).collect()
 }
 
-fn offer(index: u64) -> Value {
-    let (model, spec) = (model(index), spec(index));
+/// `spec` is `abi.encode` of the kind's struct.
+fn offer(index: u64, model: &Model, spec: &Spec) -> Value {
     let base_fee = number("base fee", index, 100_000_000_000);
-    let offer = Offer::of(&model, &spec, base_fee);
+    let offer = Offer::of(model, spec, base_fee);
     let terms = Terms { committeeSize: 5, share: U96::from(offer.least_share), ..Terms::default() };
+    let encoded = match spec {
+        Spec::Image(spec) => IGenerationOracle::ImageSpec::from(spec).abi_encode(),
+        Spec::Text(spec) => IGenerationOracle::TextSpec::from(spec).abi_encode(),
+    };
     json!({
         "model": hex(&model.abi_encode()),
-        "width": spec.width,
-        "height": spec.height,
-        "steps": spec.steps,
+        "kind": model.kind as u8,
+        "spec": hex(&encoded),
+        "specHash": spec.hash(),
         "baseFee": base_fee.to_string(),
         "bond": offer.bond.to_string(),
         "leastShare": offer.least_share.to_string(),
         "mostShare": offer.most_share.to_string(),
         "patience": offer.patience,
-        "feeOfFive": fee_of(&foreseen(&model, &terms, base_fee)).to_string(),
+        "feeOfFive": fee_of(&foreseen(model, &terms, base_fee)).to_string(),
     })
 }
 
@@ -124,7 +131,7 @@ fn terms(index: u64) -> Terms {
     }
 }
 
-fn model(index: u64) -> Model {
+fn picture_model(index: u64) -> Model {
     let of = |what: &str, bound: u64| number(what, index, bound);
     Model {
         manifestHash: draw("manifest", index),
@@ -142,10 +149,50 @@ fn model(index: u64) -> Model {
         sideStep: 1,
         maxSteps: 1_000,
         maxGuidance: u16::MAX,
+        maxTokens: 0,
+        maxBeams: 0,
     }
 }
 
-fn spec(index: u64) -> ImageSpec {
+fn text_model(index: u64) -> Model {
+    Model {
+        kind: Kind::Text,
+        accept: [0; 4].into(),
+        reject: NEVER,
+        minSide: 0,
+        maxSide: 0,
+        sideStep: 0,
+        maxSteps: 0,
+        maxGuidance: 0,
+        maxTokens: 32_768,
+        maxBeams: 16,
+        ..picture_model(index)
+    }
+}
+
+fn texts() -> Vec<TextSpec> {
+    let said = |role, content: &[u8]| Message { role, content: Prompt(content.to_vec()) };
+    let question = TextSpec {
+        messages: vec![
+            said(Role::System, b"You are terse."),
+            said(Role::User, "Warum ist der Himmel blau? \u{1f30d}".as_bytes()),
+        ],
+        max_tokens: 64,
+        beams: 1,
+        stops: vec![],
+    };
+    let talk = (0..64).map(|turn| said([Role::User, Role::Assistant][turn % 2], b"a\0")).collect();
+    let stops = vec!["\n\n".into(), Prompt::default(), Prompt(vec![0xff; 33])];
+    vec![
+        TextSpec { stops, beams: 16, ..question.clone() },
+        TextSpec { messages: talk, max_tokens: 32_768, ..question.clone() },
+        TextSpec { messages: vec![said(Role::User, &[b'a'; MAX_PROMPT_BYTES])], max_tokens: 1, ..question.clone() },
+        TextSpec { messages: vec![said(Role::User, b"")], ..question.clone() },
+        question,
+    ]
+}
+
+fn picture(index: u64) -> ImageSpec {
     let side = |what| 1 + number(what, index, 4_096) as u32;
     ImageSpec {
         prompt: Prompt::default(),

@@ -4,9 +4,9 @@ pragma solidity 0.8.37;
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {Protocol} from "../Protocol.t.sol";
 
-contract OfferForTest is Protocol {
-    function test_offerFor_givesWhatTheModelFixes() public view {
-        IModelRegistry.Offer memory offer = models.offerFor(modelId, image());
+contract OfferForImageTest is Protocol {
+    function test_offerForImage_givesWhatTheModelFixes() public view {
+        IModelRegistry.Offer memory offer = models.offerForImage(modelId, image());
 
         assertEq(offer.bond, BOND);
         assertEq(offer.accept, emoji().accept);
@@ -19,7 +19,7 @@ contract OfferForTest is Protocol {
         assertEq(offer.patience, 4);
     }
 
-    function testFuzz_offerFor_followsTheWorkAndTheBaseFee(uint64 price, uint32 time, uint32 steps, uint32 side)
+    function testFuzz_offerForImage_followsTheWorkAndTheBaseFee(uint64 price, uint32 time, uint32 steps, uint32 side)
         public
     {
         IModelRegistry.Model memory model = emoji();
@@ -31,7 +31,7 @@ contract OfferForTest is Protocol {
         request_.width = uint32(64 + 8 * bound(side, 0, 8));
         vm.fee(price % 1000 gwei);
 
-        IModelRegistry.Offer memory offer = models.offerFor(id, request_);
+        IModelRegistry.Offer memory offer = models.offerForImage(id, request_);
 
         uint256 work = uint256(request_.steps) * request_.width * 64;
         assertEq(offer.leastShare, (work * price + 999_999) / 1e6 + 330_000 * block.basefee);
@@ -40,27 +40,27 @@ contract OfferForTest is Protocol {
     }
 
     /// @dev Rounding never makes the bond smaller than 20 of the largest shares.
-    function testFuzz_offerFor_keepsTwentySharesInABondAndEightBondsInASeat(uint96 seatStake) public {
+    function testFuzz_offerForImage_keepsTwentySharesInABondAndEightBondsInASeat(uint96 seatStake) public {
         IModelRegistry.Model memory model = emoji();
         (model.manifestHash, model.seatStake) = ("another", uint96(bound(seatStake, 160, type(uint96).max)));
         vm.prank(modelOwner);
         bytes32 id = models.register(model, "another");
 
-        IModelRegistry.Offer memory offer = models.offerFor(id, image());
+        IModelRegistry.Offer memory offer = models.offerForImage(id, image());
 
         assertGt(offer.mostShare, 0);
         assertGe(offer.bond, 20 * uint256(offer.mostShare));
         assertLe(8 * uint256(offer.bond), model.seatStake);
     }
 
-    function test_offerFor_takesTheLargestRequest() public view {
+    function test_offerForImage_takesTheLargestRequest() public view {
         IModelRegistry.ImageRequest memory largest = IModelRegistry.ImageRequest({
             promptBytes: 4096, negativePromptBytes: 4096, width: 128, height: 128, steps: 100, guidance: 20_000
         });
-        models.offerFor(modelId, largest);
+        models.offerForImage(modelId, largest);
     }
 
-    function testFuzz_offerFor_takesSidesOnTheGridOnly(uint32 width, uint32 height) public {
+    function testFuzz_offerForImage_takesSidesOnTheGridOnly(uint32 width, uint32 height) public {
         IModelRegistry.ImageRequest memory request_ = image();
         (width, height) = (uint32(bound(width, 0, 200)), uint32(bound(height, 0, 200)));
         (request_.width, request_.height) = (width, height);
@@ -68,20 +68,20 @@ contract OfferForTest is Protocol {
         if (!fits(width) || !fits(height)) {
             vm.expectRevert(abi.encodeWithSelector(IModelRegistry.SizeOutOfBounds.selector, width, height, 64, 128, 8));
         }
-        models.offerFor(modelId, request_);
+        models.offerForImage(modelId, request_);
     }
 
-    function testFuzz_offerFor_takesOneToMaxSteps(uint32 steps) public {
+    function testFuzz_offerForImage_takesOneToMaxSteps(uint32 steps) public {
         IModelRegistry.ImageRequest memory request_ = image();
         request_.steps = uint32(bound(steps, 0, 200));
 
         if (request_.steps == 0 || request_.steps > 100) {
             vm.expectRevert(abi.encodeWithSelector(IModelRegistry.StepsOutOfBounds.selector, request_.steps, 100));
         }
-        models.offerFor(modelId, request_);
+        models.offerForImage(modelId, request_);
     }
 
-    function testFuzz_offerFor_takesGuidanceThatWasTried(uint32 guidance) public {
+    function testFuzz_offerForImage_takesGuidanceThatWasTried(uint32 guidance) public {
         IModelRegistry.ImageRequest memory request_ = image();
         request_.guidance = uint32(bound(guidance, 0, 40_000));
 
@@ -90,23 +90,23 @@ contract OfferForTest is Protocol {
                 abi.encodeWithSelector(IModelRegistry.GuidanceOutOfBounds.selector, request_.guidance, 20_000)
             );
         }
-        models.offerFor(modelId, request_);
+        models.offerForImage(modelId, request_);
     }
 
-    function test_offerFor_failsIfAPromptIsTooLong() public {
+    function test_offerForImage_failsIfAPromptIsTooLong() public {
         IModelRegistry.ImageRequest memory request_ = image();
         request_.promptBytes = 4097;
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.PromptTooLong.selector, 4097, 4096));
-        models.offerFor(modelId, request_);
+        models.offerForImage(modelId, request_);
 
         (request_.promptBytes, request_.negativePromptBytes) = (0, 5000);
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.PromptTooLong.selector, 5000, 4096));
-        models.offerFor(modelId, request_);
+        models.offerForImage(modelId, request_);
     }
 
-    function test_offerFor_failsForAnUnknownModel() public {
+    function test_offerForImage_failsForAnUnknownModel() public {
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.UnknownModel.selector, bytes32("none")));
-        models.offerFor("none", image());
+        models.offerForImage("none", image());
     }
 
     function image() internal pure returns (IModelRegistry.ImageRequest memory) {
