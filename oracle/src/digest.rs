@@ -18,7 +18,7 @@ mod shrink;
 
 use std::fmt;
 
-use alloy::primitives::{B256, keccak256};
+use alloy::primitives::{B256, FixedBytes, keccak256};
 use image::{GrayImage, Luma, RgbImage};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,9 @@ pub const MAX_ACCEPT: u8 = 10;
 
 /// Largest reject distance that the registry takes, in bits.
 pub const MAX_REJECT: u8 = 24;
+
+/// The reject distances of a model that makes texts, which no distance exceeds.
+pub const NEVER: FixedBytes<4> = FixedBytes([64; 4]);
 
 /// Four 64-bit lanes, big-endian; ordered as the number that the contracts see.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

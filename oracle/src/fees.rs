@@ -9,7 +9,7 @@ use crate::{
         IModelRegistry::Model,
     },
     round::size_of,
-    spec::ImageSpec,
+    spec::Spec,
 };
 
 /// Of a commitment and its opening, with some to spare.
@@ -19,7 +19,7 @@ pub const BONDS_IN_A_STAKE: u64 = 8;
 /// A seat earns at most this part of its stake in a job, so that a bond is 20 shares or more.
 pub const SHARES_IN_A_STAKE: u64 = 160;
 
-/// On what terms a model can be asked for one image.
+/// On what terms a model can be asked for something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offer {
     /// What each drawn seat has at risk, in wei.
@@ -35,9 +35,9 @@ pub struct Offer {
 impl Offer {
     /// At a base fee in wei.
     #[must_use]
-    pub fn of(model: &Model, spec: &ImageSpec, base_fee: u64) -> Self {
+    pub fn of(model: &Model, spec: &Spec, base_fee: u64) -> Self {
         let stake = U256::from(model.seatStake);
-        let (work, million) = (work_of(spec), U256::from(1_000_000));
+        let (work, million) = (spec.work(), U256::from(1_000_000));
         let gas = U256::from(3 * VOTE_GAS) * U256::from(base_fee);
         let least = (work * U256::from(model.price)).div_ceil(million) + gas;
         let patience = (U256::from(4) * work * U256::from(model.time)).div_ceil(million * U256::from(1_000));
@@ -50,18 +50,14 @@ impl Offer {
     }
 }
 
-/// Steps times pixels.
-#[must_use]
-pub fn work_of(spec: &ImageSpec) -> U256 {
-    [spec.width, spec.height].into_iter().fold(U256::from(spec.steps), |work, side| work * U256::from(side))
-}
-
 /// What a job costs, as far as it is known before the request is mined.
 #[must_use]
 pub fn foreseen(model: &Model, terms: &Terms, base_fee: u64) -> Job {
     Job {
         terms: terms.clone(),
         bond: model.seatStake / U96::from(BONDS_IN_A_STAKE),
+        accept: model.accept,
+        reject: model.reject,
         royalty: model.royalty,
         gasPrice: base_fee.saturating_mul(2),
         ..Job::default()

@@ -14,6 +14,7 @@ pub mod job;
 pub mod keys;
 pub mod manifest;
 pub mod models_dir;
+pub mod output;
 pub mod pull;
 pub mod round;
 pub mod safe_value;

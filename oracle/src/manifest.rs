@@ -20,18 +20,25 @@ pub use self::{
     layout::{LayoutError, files_of},
     local::{LocalDraft, LocalModel, hash_file},
     pipeline::{
-        ImageDefaults, ImageFamily, ImagePipeline, Kind, Pipeline, TextBounds, TextDefaults, TextFamily, TextPipeline,
-        TextProfile, Weights,
+        ImageDefaults, ImageFamily, ImagePipeline, Kind, Pipeline, TextDefaults, TextFamily, TextPipeline, TextProfile,
+        Weights,
     },
     source::{BaseUrl, Commit, Repository, Revision, Source},
 };
-use crate::chain::IModelRegistry;
+use crate::{
+    chain::IModelRegistry,
+    digest::Digest,
+    spec::{ImageBounds, Spec, TextBounds},
+};
 
 /// The manifest's name in a model's folder.
 pub const MANIFEST_FILE: &str = "quorate-model.json";
 
 /// Bytes in a manifest, at most.
 pub const MAX_MANIFEST_BYTES: usize = 1 << 20;
+
+/// Golden jobs, at most.
+const MAX_GOLDEN: usize = 16;
 
 /// Bytes in a name, at most: the registry takes no more.
 const MAX_NAME_BYTES: usize = 64;
@@ -54,8 +61,24 @@ pub struct Manifest<F = ModelFile> {
     pub pipeline: Pipeline,
     /// The arithmetic that a verifier may use.
     pub arithmetic: PermittedArithmetic,
+    /// Jobs with what they come to, by which a verifier sees whether its machine serves. At most 16; may be empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub golden: Vec<Golden>,
     /// Every file that the pipeline reads, and no other.
     pub files: Vec<F>,
+}
+
+/// A job, and the digest of what the model's author got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Golden {
+    /// What is made.
+    pub spec: Spec,
+    /// What a picture's generation starts from; zero for a text.
+    #[serde(default)]
+    pub noise_seed: B256,
+    /// Of what came out.
+    pub digest: Digest,
 }
 
 /// A manifest whose hashes may not all be known: it has no id, and nothing registers, enrols for or serves it.
@@ -111,6 +134,10 @@ impl Draft {
             .ok_or(Unsound::TooLarge)?;
         self.arithmetic.check()?;
         self.pipeline.check()?;
+        if self.golden.len() > MAX_GOLDEN {
+            return Err(Unsound::Golden { jobs: self.golden.len() });
+        }
+        self.golden.iter().try_for_each(|golden| self.pipeline.takes(&golden.spec)).map_err(Unsound::GoldenSpec)?;
         self.weights().map(drop)
     }
 
@@ -132,8 +159,8 @@ impl Draft {
 impl<F> Manifest<F> {
     /// The same model with other files.
     pub fn with_files<G>(self, files: Vec<G>) -> Manifest<G> {
-        let Self { name, license, source, pipeline, arithmetic, .. } = self;
-        Manifest { name, license, source, pipeline, arithmetic, files }
+        let Self { name, license, source, pipeline, arithmetic, golden, .. } = self;
+        Manifest { name, license, source, pipeline, arithmetic, golden, files }
     }
 }
 
@@ -176,28 +203,37 @@ impl Manifest {
         self.files.iter().map(|file| file.size).sum()
     }
 
-    /// What the registry is told; its hash is the model's id. Texts cannot be registered yet.
-    pub fn on_chain(&self, hash: B256, terms: ModelTerms) -> Result<IModelRegistry::Model, ManifestError> {
-        let Pipeline::Image(ImagePipeline { bounds, profile, .. }) = self.pipeline else {
-            return Err(ManifestError::NotOnChain { name: self.name.clone() });
+    /// What the registry is told; its hash is the model's id.
+    #[must_use]
+    pub fn on_chain(&self, hash: B256, terms: ModelTerms) -> IModelRegistry::Model {
+        // What bounds the other kind is zero.
+        let (kind, profile, image, text) = match self.pipeline {
+            Pipeline::Image(ImagePipeline { bounds, profile, .. }) => {
+                (IModelRegistry::Kind::Image, profile, bounds, TextBounds::default())
+            }
+            Pipeline::Text(TextPipeline { bounds, profile, .. }) => {
+                (IModelRegistry::Kind::Text, profile.into(), ImageBounds::default(), bounds)
+            }
         };
-        Ok(IModelRegistry::Model {
+        IModelRegistry::Model {
             manifestHash: hash,
             evidence: profile.evidence,
             owner: terms.owner,
             seatStake: terms.seat_stake,
-            kind: IModelRegistry::Kind::Image,
+            kind,
             accept: profile.accept.into(),
             reject: profile.reject.into(),
             price: terms.price,
             time: terms.time,
             royalty: terms.royalty,
-            minSide: bounds.min_side,
-            maxSide: bounds.max_side,
-            sideStep: bounds.side_step,
-            maxSteps: bounds.max_steps,
-            maxGuidance: bounds.max_guidance,
-        })
+            minSide: image.min_side,
+            maxSide: image.max_side,
+            sideStep: image.side_step,
+            maxSteps: image.max_steps,
+            maxGuidance: image.max_guidance,
+            maxTokens: text.max_tokens,
+            maxBeams: text.max_beams,
+        }
     }
 }
 

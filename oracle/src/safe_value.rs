@@ -4,7 +4,7 @@
 use alloy::primitives::U256;
 use serde::Serialize;
 
-use crate::{chain::IGenerationOracle::Job, round::size_of, tally::quorum};
+use crate::{chain::IGenerationOracle::Job, digest::NEVER, round::size_of, tally::quorum};
 
 /// Why nothing is safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -13,6 +13,9 @@ pub enum NoSafeValue {
     /// Whoever requests could have searched for a job that splits honest machines.
     #[error("with a fixed seed no bond is at risk")]
     FixedSeed,
+    /// A text that differs is neither paid nor slashed.
+    #[error("nothing is ever found against a text")]
+    Text,
     /// A later round might not be staffed.
     #[error("a pool of {seats} seats is too small, and it takes {needed}: three times the second round's committee")]
     SmallPool {
@@ -37,6 +40,9 @@ pub fn safe_value(job: &Job) -> Result<U256, NoSafeValue> {
     let needed = 3 * u32::from(size_of(job.terms.committeeSize, 2));
     if job.terms.fixedSeed {
         return Err(NoSafeValue::FixedSeed);
+    }
+    if job.reject == NEVER {
+        return Err(NoSafeValue::Text);
     }
     if seats < needed {
         return Err(NoSafeValue::SmallPool { seats, needed });

@@ -1,7 +1,7 @@
 //! The spec: what a job asks for, in integers, so that every machine reads the same job.
 
 use alloy::{
-    primitives::{B256, keccak256},
+    primitives::{B256, U256, keccak256},
     sol_types::SolValue,
 };
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,19 @@ use crate::chain::{IGenerationOracle, IModelRegistry};
 
 /// Bytes in a prompt, at most.
 pub const MAX_PROMPT_BYTES: usize = 4_096;
+
+/// Messages of one text, at most.
+pub const MAX_MESSAGES: usize = 64;
+
+/// What a job asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Spec {
+    /// A picture.
+    Image(ImageSpec),
+    /// A text.
+    Text(TextSpec),
+}
 
 /// One image to be made. Twin of `IGenerationOracle.ImageSpec`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,11 +66,11 @@ pub enum Solver {
     UniPc,
 }
 
-/// One text to be written. There is nothing random in it: greedy decoding and beam search need no seed.
+/// One text to be written. Twin of `IGenerationOracle.TextSpec`. There is nothing random in it: greedy decoding and beam search need no seed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TextSpec {
-    /// The conversation so far, whose next answer is asked for; at least one, and together at most
+    /// The conversation so far, whose next answer is asked for; 1 to [`MAX_MESSAGES`], and together with the stops at most
     /// [`MAX_PROMPT_BYTES`].
     pub messages: Vec<Message>,
     /// Tokens that are generated at most, the end token included.
@@ -80,6 +93,14 @@ pub struct Message {
     pub content: Prompt,
 }
 
+impl Message {
+    /// What the requester says.
+    #[must_use]
+    pub fn user(content: impl Into<Prompt>) -> Self {
+        Self { role: Role::User, content: content.into() }
+    }
+}
+
 /// A side of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -90,6 +111,18 @@ pub enum Role {
     User,
     /// What the model has answered before.
     Assistant,
+}
+
+impl Role {
+    /// In lower case, as chat templates write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
 }
 
 fn greedy() -> u8 {
@@ -131,9 +164,15 @@ pub enum SpecError {
         /// At most.
         max: u32,
     },
-    /// Nothing was said.
-    #[error("there is no message; a text needs at least one")]
-    NoMessage,
+    /// Nothing was said, or too often.
+    #[error("there are {0} messages; a text takes 1 to {MAX_MESSAGES}")]
+    Messages(usize),
+    /// Another kind of model.
+    #[error("this model makes {makes}: ask it for that")]
+    Kind {
+        /// In the plural.
+        makes: &'static str,
+    },
     /// The messages and stops are too long.
     #[error("the messages and stops have {0} bytes together; at most {MAX_PROMPT_BYTES} are allowed")]
     MessagesTooLong(usize),
@@ -161,6 +200,59 @@ pub enum SpecError {
         /// In thousandths.
         max: u32,
     },
+}
+
+impl Spec {
+    /// Checks the spec as `ModelRegistry.sol` does.
+    pub fn check(&self, model: &IModelRegistry::Model) -> Result<(), SpecError> {
+        match (self, model.kind) {
+            (Self::Image(spec), IModelRegistry::Kind::Image) => spec.check(&model.into()),
+            (Self::Text(spec), IModelRegistry::Kind::Text) => spec.check(&model.into()),
+            (Self::Image(_), _) => Err(SpecError::Kind { makes: "texts" }),
+            (Self::Text(_), _) => Err(SpecError::Kind { makes: "pictures" }),
+        }
+    }
+
+    /// `keccak256(abi.encode(kind, spec))`. Held to the contract by `tests/vectors/spec.json`.
+    #[must_use]
+    pub fn hash(&self) -> B256 {
+        match self {
+            Self::Image(spec) => spec.hash(),
+            Self::Text(spec) => spec.hash(),
+        }
+    }
+
+    /// In the units that a model's price and time are stated for a million of: steps times pixels of a picture; of a text
+    /// the bytes of its messages and stops, and the tokens of all beams.
+    #[must_use]
+    pub fn work(&self) -> U256 {
+        match self {
+            Self::Image(spec) => {
+                [spec.width, spec.height].into_iter().fold(U256::from(spec.steps), |work, side| work * U256::from(side))
+            }
+            Self::Text(spec) => {
+                U256::from(spec.bytes()) + U256::from(u64::from(spec.max_tokens) * u64::from(spec.beams))
+            }
+        }
+    }
+
+    /// A picture's prompt, or the last message of a text's, for people.
+    #[must_use]
+    pub fn prompt(&self) -> String {
+        match self {
+            Self::Image(spec) => spec.prompt.text(),
+            Self::Text(spec) => spec.messages.last().map(|message| message.content.text()).unwrap_or_default(),
+        }
+    }
+
+    /// In the singular.
+    #[must_use]
+    pub fn makes(&self) -> &'static str {
+        match self {
+            Self::Image(_) => "picture",
+            Self::Text(_) => "text",
+        }
+    }
 }
 
 impl ImageSpec {
@@ -205,11 +297,10 @@ impl ImageSpec {
 impl TextSpec {
     /// Checks that the spec is one, and within what the model was tried in.
     pub fn check(&self, bounds: &TextBounds) -> Result<(), SpecError> {
-        let contents = self.messages.iter().map(|message| &message.content).chain(&self.stops);
-        let bytes = contents.map(|content| content.0.len()).sum();
+        let bytes = self.bytes();
         let TextBounds { max_tokens, max_beams } = *bounds;
-        if self.messages.is_empty() {
-            return Err(SpecError::NoMessage);
+        if !(1..=MAX_MESSAGES).contains(&self.messages.len()) {
+            return Err(SpecError::Messages(self.messages.len()));
         }
         if bytes > MAX_PROMPT_BYTES {
             return Err(SpecError::MessagesTooLong(bytes));
@@ -222,6 +313,18 @@ impl TextSpec {
         }
         Ok(())
     }
+
+    /// `keccak256(abi.encode(kind, spec))`. Held to the contract by `tests/vectors/spec.json`.
+    #[must_use]
+    pub fn hash(&self) -> B256 {
+        keccak256((IModelRegistry::Kind::Text, IGenerationOracle::TextSpec::from(self)).abi_encode_params())
+    }
+
+    /// Of messages and stops together.
+    fn bytes(&self) -> usize {
+        let contents = self.messages.iter().map(|message| &message.content).chain(&self.stops);
+        contents.map(|content| content.0.len()).sum()
+    }
 }
 
 /// What generation starts from: `keccak256(abi.encode(spec seed, draw seed of round 1))`, or the spec's seed if the terms
@@ -232,7 +335,7 @@ pub fn noise_seed(spec_seed: B256, draw_seed: B256, fixed: bool) -> B256 {
 }
 
 /// The range in which a model was tried. As `IModelRegistry.Model` has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImageBounds {
     /// Least width and height, in pixels.
@@ -248,7 +351,7 @@ pub struct ImageBounds {
 }
 
 /// The range in which a language model was tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TextBounds {
     /// Most tokens.
@@ -330,6 +433,50 @@ impl From<&IGenerationOracle::ImageSpec> for ImageSpec {
     }
 }
 
+impl From<&TextSpec> for IGenerationOracle::TextSpec {
+    fn from(spec: &TextSpec) -> Self {
+        let message = |message: &Message| IGenerationOracle::Message {
+            role: match message.role {
+                Role::System => IGenerationOracle::Role::System,
+                Role::User => IGenerationOracle::Role::User,
+                Role::Assistant => IGenerationOracle::Role::Assistant,
+            },
+            content: message.content.0.clone().into(),
+        };
+        Self {
+            messages: spec.messages.iter().map(message).collect(),
+            maxTokens: spec.max_tokens,
+            beams: spec.beams,
+            stops: spec.stops.iter().map(|stop| stop.0.clone().into()).collect(),
+        }
+    }
+}
+
+impl From<&IGenerationOracle::TextSpec> for TextSpec {
+    fn from(spec: &IGenerationOracle::TextSpec) -> Self {
+        let message = |message: &IGenerationOracle::Message| Message {
+            role: match message.role {
+                IGenerationOracle::Role::System => Role::System,
+                IGenerationOracle::Role::Assistant => Role::Assistant,
+                _ => Role::User,
+            },
+            content: Prompt(message.content.to_vec()),
+        };
+        Self {
+            messages: spec.messages.iter().map(message).collect(),
+            max_tokens: spec.maxTokens,
+            beams: spec.beams,
+            stops: spec.stops.iter().map(|stop| Prompt(stop.to_vec())).collect(),
+        }
+    }
+}
+
+impl From<&IModelRegistry::Model> for TextBounds {
+    fn from(model: &IModelRegistry::Model) -> Self {
+        Self { max_tokens: model.maxTokens, max_beams: model.maxBeams }
+    }
+}
+
 impl From<&IModelRegistry::Model> for ImageBounds {
     fn from(model: &IModelRegistry::Model) -> Self {
         Self {
@@ -345,6 +492,8 @@ impl From<&IModelRegistry::Model> for ImageBounds {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const BOUNDS: ImageBounds =
@@ -420,7 +569,7 @@ mod tests {
         assert_eq!((spec.beams, spec.stops.len(), spec.check(&bounds)), (1, 0, Ok(())));
 
         let refused = |spec: TextSpec| spec.check(&bounds).unwrap_err();
-        assert_eq!(refused(TextSpec { messages: Vec::new(), ..spec.clone() }), SpecError::NoMessage);
+        assert_eq!(refused(TextSpec { messages: Vec::new(), ..spec.clone() }), SpecError::Messages(0));
         let stops = vec![Prompt(vec![b'a'; 4_086])];
         assert_eq!(refused(TextSpec { stops, ..spec.clone() }), SpecError::MessagesTooLong(4_097));
         for tokens in [0, 257] {
@@ -429,6 +578,33 @@ mod tests {
         }
         for beams in [0, 5] {
             assert_eq!(refused(TextSpec { beams, ..spec.clone() }), SpecError::Beams { beams, max: 4 });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_spec_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300), json in ".{0,300}") {
+            let _ = (IGenerationOracle::ImageSpec::abi_decode(&bytes), IGenerationOracle::TextSpec::abi_decode(&bytes));
+            let _ = (serde_json::from_slice::<Spec>(&bytes), serde_json::from_str::<Spec>(&json));
+        }
+
+        #[test]
+        fn any_text_survives_json_and_the_abi(
+            said in prop::collection::vec((0..3_usize, prop::collection::vec(any::<u8>(), 0..40)), 0..6),
+            stops in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9), 0..4),
+            max_tokens in any::<u32>(),
+            beams in any::<u8>(),
+        ) {
+            let roles = [Role::System, Role::User, Role::Assistant];
+            let messages = said.into_iter().map(|(role, bytes)| Message { role: roles[role], content: Prompt(bytes) });
+            let stops = stops.into_iter().map(Prompt).collect();
+            let spec = TextSpec { messages: messages.collect(), max_tokens, beams, stops };
+            let encoded = IGenerationOracle::TextSpec::from(&spec).abi_encode();
+            let decoded = IGenerationOracle::TextSpec::abi_decode(&encoded).unwrap();
+            prop_assert_eq!(&TextSpec::from(&decoded), &spec);
+            let spec = Spec::Text(spec);
+            let json = serde_json::to_string(&spec).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Spec>(&json).unwrap(), spec);
         }
     }
 

@@ -6,14 +6,16 @@ use alloy::{
     primitives::{Address, B256},
     providers::Provider,
     rpc::types::{Filter, Log},
-    sol_types::SolEvent,
+    sol_types::{SolEvent, SolEventInterface},
 };
 
 use super::{
-    Chain, ChainError, IGenerationOracle, IGenerationOracle::Requested, IVerifierStakes::EndpointAnnounced,
+    Chain, ChainError,
+    IGenerationOracle::{self, ImageRequested, TextRequested},
+    IVerifierStakes::EndpointAnnounced,
     ids::IdPrefix,
 };
-use crate::spec::ImageSpec;
+use crate::{follower::OracleEvent, spec::Spec};
 
 /// Blocks asked for at a time: what public nodes allow.
 const LOG_SPAN: u64 = 10_000;
@@ -26,7 +28,7 @@ pub struct Request {
     /// Everything that was fixed at the request; each call hands it back.
     pub job: IGenerationOracle::Job,
     /// What is to be made.
-    pub spec: ImageSpec,
+    pub spec: Spec,
     /// The block it is in.
     pub block: u64,
 }
@@ -53,15 +55,17 @@ pub enum JobLookupError {
 impl Chain {
     /// The one job whose id begins so.
     pub async fn find_job(&self, wanted: &IdPrefix) -> Result<Request, JobLookupError> {
-        let filter =
-            Filter::new().address(self.deployment.generation_oracle).event_signature(Requested::SIGNATURE_HASH);
+        let requests = vec![ImageRequested::SIGNATURE_HASH, TextRequested::SIGNATURE_HASH];
+        let filter = Filter::new().address(self.deployment.generation_oracle).event_signature(requests);
         let mut logs = match wanted.whole() {
             Some(id) => self.newest_logs(filter.topic1(id)).await?,
             None => self.logs(filter, self.deployment.block).await?,
         };
         logs.retain(|log| log.topics().get(1).is_some_and(|id| wanted.matches(*id)));
         match logs.as_slice() {
-            [log] => Ok(Request::read(log)?),
+            [log] => {
+                Request::read(log).ok_or_else(|| ChainError::OtherInterface("unreadable request".to_owned()).into())
+            }
             [] => Err(JobLookupError::Unknown(wanted.clone())),
             several => Err(JobLookupError::Ambiguous { wanted: wanted.clone(), count: several.len() }),
         }
@@ -115,15 +119,22 @@ impl Chain {
 }
 
 impl Request {
-    /// Reads a `Requested` event.
-    pub fn read(log: &Log) -> Result<Self, ChainError> {
-        Ok(Self::of(decode(log)?, log.block_number.unwrap_or_default()))
+    /// If the log is a request.
+    #[must_use]
+    pub fn read(log: &Log) -> Option<Self> {
+        let event = OracleEvent::decode_raw_log(log.topics(), &log.data().data).ok()?;
+        Self::of(&event, log.block_number.unwrap_or_default())
     }
 
-    /// An event of block `block`.
+    /// If the event of block `block` is a request.
     #[must_use]
-    pub fn of(event: Requested, block: u64) -> Self {
-        Self { id: event.jobId, job: event.job, spec: (&event.spec).into(), block }
+    pub fn of(event: &OracleEvent, block: u64) -> Option<Self> {
+        let (id, job, spec) = match event {
+            OracleEvent::ImageRequested(event) => (event.jobId, &event.job, Spec::Image((&event.spec).into())),
+            OracleEvent::TextRequested(event) => (event.jobId, &event.job, Spec::Text((&event.spec).into())),
+            _ => return None,
+        };
+        Some(Self { id, job: job.clone(), spec, block })
     }
 }
 

@@ -9,7 +9,7 @@ use alloy::{
 
 use super::{
     IGenerationOracle::{IGenerationOracleErrors as OracleError, Phase},
-    IModelRegistry::IModelRegistryErrors as RegistryError,
+    IModelRegistry::{IModelRegistryErrors as RegistryError, Kind},
     IRandomness::IRandomnessErrors as RandomnessError,
     IVerifierStakes::IVerifierStakesErrors as StakesError,
     ether,
@@ -135,13 +135,17 @@ fn registry_words(error: &RegistryError) -> String {
         }
         E::EmptyManifest(_) => "the manifest's hash is zero".to_owned(),
         E::BadProfile(e) => format!(
-            "the tolerance of lane {} is not allowed: accept is {} and at most 10, reject is {}, at least twice accept and at most 24",
+            "the tolerance of lane {} is not allowed: accept is {} and at most 10, reject is {}, at least twice accept and at most 24 (of a text 0 and 64)",
             e.lane, e.accept, e.reject
         ),
         E::BadBounds(_) => {
-            "the bounds are not allowed: sides 1 to 4096, both ends divisible by the step, and 1 to 1000 steps"
+            "the bounds are not allowed: of images sides 1 to 4096, both ends divisible by the step, and 1 to 1000 steps; of texts 1 to 32768 tokens and 1 to 16 beams; all others zero"
                 .to_owned()
         }
+        E::WrongKind(e) => match e.kind {
+            Kind::Image => format!("model {} makes pictures", e.modelId),
+            _ => format!("model {} makes texts", e.modelId),
+        },
         E::RoyaltyTooLarge(e) => {
             format!("a royalty of {} ten-thousandths is too large: at most {}", e.royalty, e.most)
         }
@@ -156,6 +160,9 @@ fn registry_words(error: &RegistryError) -> String {
         E::GuidanceOutOfBounds(e) => {
             format!("guidance of {} thousandths is out of bounds: this model takes at most {}", e.guidance, e.most)
         }
+        E::MessagesOutOfBounds(e) => format!("there are {} messages; a text takes 1 to {}", e.messages, e.most),
+        E::TokensOutOfBounds(e) => format!("{} tokens are out of bounds: this model writes 1 to {}", e.tokens, e.most),
+        E::BeamsOutOfBounds(e) => format!("{} beams are out of bounds: this model follows 1 to {}", e.beams, e.most),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `oracle fetch`: the picture of a job, from a quorum of the seats that agreed on it.
+//! `oracle fetch`: the picture or the text of a job, from a quorum of the seats that agreed on it.
 //!
 //! reveals -> [`copies`] that are what was revealed -> those the verdict accepts -> [`agreement`] -> one file.
 
@@ -15,8 +15,9 @@ use alloy::primitives::{Address, B256};
 use oracle::{
     chain::{Chain, IdPrefix, RoundHistory, Vote},
     digest::{Digest, Zone},
+    output::Output,
     round::{Member, size_of},
-    spec::ImageSpec,
+    spec::Spec,
     tally::quorum,
 };
 use serde::Serialize;
@@ -35,10 +36,10 @@ use super::{
 pub(crate) struct Args {
     /// The job's id, or at least four hex digits of its beginning
     job: IdPrefix,
-    /// The file to write [default: <first 8 digits of the job's id>.png]
+    /// The file to write [default: <first 8 digits of the job's id>.png, or .txt]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Also write every copy that could be fetched, whether it agrees or not, as seat-<N>.png
+    /// Also write every copy that could be fetched, whether it agrees or not, as seat-<N>.png, or .json with the tokens
     #[arg(long, value_name = "DIR")]
     all_to: Option<PathBuf>,
     /// Also write the job's spec, for `prover-node generate --spec`
@@ -50,8 +51,8 @@ pub(crate) struct Args {
 }
 
 const AFTER_HELP: &str = "\
-A copy counts if its sha256 is the content hash that its seat revealed, it is a PNG of the size asked for, and its \
-digest is within the model's accept distance of the verdict's. Copies agree if their colours differ by at most 4 of \
+A copy counts if its sha256 is the content hash that its seat revealed, it is a PNG of the size asked for, or a text \
+with its tokens, and its digest is within the model's accept distance of the verdict's. Texts agree if they are equal. Pictures agree if their colours differ by at most 4 of \
 255 levels on average, and at most 2 % of the pixels by more than 32. The picture is the copy that most others agree \
 with, and a quorum of the committee must agree with it; copies that do not are dropped and named.";
 
@@ -63,7 +64,10 @@ struct Fetched {
     content_hash: B256,
     digest: Digest,
     noise_seed: B256,
-    spec: ImageSpec,
+    spec: Spec,
+    /// If it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
     /// Seats whose copies agree.
     agreeing: Vec<u32>,
     dropped: Vec<Dropped>,
@@ -92,7 +96,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     let chain = context.connect().await?;
     let request = chain.find_job(&args.job).await?;
     let job = Job::read(&chain, request).await?;
-    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.png", &job.request.id.to_string()[2..10])));
+    let out = args.out.clone().unwrap_or_else(|| default_out(&job));
     check_absent(&out, args.force)?;
     write_spec(&args, &job)?;
     let digest = accepted(&job)?;
@@ -109,7 +113,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
 
     let group = quorate(&job, &counting, group)?;
     let chosen = &counting[group.centre];
-    write_whole(&out, &chosen.png, args.force)?;
+    let text = match &chosen.output {
+        Output::Picture(_) => None,
+        Output::Text(text) => Some(text.text.clone()),
+    };
+    write_whole(&out, text.as_ref().map_or(&chosen.bytes, |text| text.as_bytes()), args.force)?;
     let fetched = Fetched {
         job_id: job.request.id,
         file: out,
@@ -117,6 +125,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
         digest,
         noise_seed: noise_seed(&job),
         spec: job.request.spec.clone(),
+        text,
         agreeing: group.members.iter().map(|&index| counting[index].seat).collect(),
         dropped,
         copies,
@@ -125,12 +134,21 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
+fn default_out(job: &Job) -> PathBuf {
+    let extension = match job.request.spec {
+        Spec::Image(_) => "png",
+        Spec::Text(_) => "txt",
+    };
+    PathBuf::from(format!("{}.{extension}", &job.request.id.to_string()[2..10]))
+}
+
 fn accepted(job: &Job) -> eyre::Result<Digest> {
+    let made = job.request.spec.makes();
     job.winner().ok_or_else(|| match job.outcome() {
         Outcome::Unresolved => {
-            eyre::eyre!("the committee of job {} did not agree: there is no picture", job.request.id)
+            eyre::eyre!("the committee of job {} did not agree: there is no {made}", job.request.id)
         }
-        Outcome::Expired => eyre::eyre!("job {} was never drawn: there is no picture", job.request.id),
+        Outcome::Expired => eyre::eyre!("job {} was never drawn: there is no {made}", job.request.id),
         _ => eyre::eyre!(
             "job {} has no verdict yet (phase: {}); `oracle status` shows when it is due",
             job.request.id,
@@ -153,24 +171,23 @@ async fn fetch(
 
     let mut progress = terminal.progress();
     progress.step(format!("fetching {} copies", wanted.len()));
-    let (width, height) = (job.request.spec.width, job.request.spec.height);
     let source = |vote: &Vote| {
         let Member { seat, operator, .. } = vote.member;
         let content_hash = vote.reveal?.content_hash;
         Some(copies::Source { seat, operator, content_hash, endpoint: endpoints.get(&operator).cloned() })
     };
     let sources: Vec<_> = wanted.into_iter().filter_map(source).collect();
-    Ok(copies::fetch_all(sources, (width, height)).await?)
+    Ok(copies::fetch_all(sources, &job.request.spec).await?)
 }
 
-/// Those that count, and the others: a supporter's word is good for the picture that bears it out.
+/// Those that count, and the others: a supporter's word is good for the output that bears it out.
 fn sort_out(job: &Job, digest: &Digest, copies: Vec<Copy>) -> (Vec<Copy>, Vec<Dropped>) {
     let (mut counting, mut dropped) = (Vec::new(), Vec::new());
     for copy in copies {
         if !supporters(job).contains(&copy.seat) {
             dropped.push(copy.dropped("the verdict does not accept its digest"));
-        } else if job.profile.zone(digest, &Digest::of_image(&copy.image)) != Zone::Accepted {
-            dropped.push(copy.dropped("its picture is not what the verdict says"));
+        } else if job.profile.zone(digest, &copy.output.digest()) != Zone::Accepted {
+            dropped.push(copy.dropped("its output is not what the verdict says"));
         } else {
             counting.push(copy);
         }
@@ -181,7 +198,7 @@ fn sort_out(job: &Job, digest: &Digest, copies: Vec<Copy>) -> (Vec<Copy>, Vec<Dr
 fn differing(copies: &[Copy], group: Option<&Group>) -> Vec<Dropped> {
     let agrees = |index| group.is_some_and(|group| group.members.contains(&index));
     let differing = copies.iter().enumerate().filter(|(index, _)| !agrees(*index));
-    differing.map(|(_, copy)| copy.dropped("its pixels differ from those that most agree on")).collect()
+    differing.map(|(_, copy)| copy.dropped("it differs from those that most agree on")).collect()
 }
 
 fn quorate(job: &Job, copies: &[Copy], group: Option<Group>) -> eyre::Result<Group> {
@@ -190,7 +207,7 @@ fn quorate(job: &Job, copies: &[Copy], group: Option<Group>) -> eyre::Result<Gro
     let (quorum, agreeing) = (quorum(size, terms.superMajority), group.as_ref().map_or(0, |group| group.members.len()));
     group.filter(|_| agreeing >= quorum).ok_or_else(|| {
         eyre::eyre!(
-            "{agreeing} of {} usable copies agree, and a quorum is {quorum}: no picture was written; anybody can make it again: `oracle fetch {} --spec-out SPEC.json`, then `prover-node generate --spec SPEC.json --noise-seed {}`",
+            "{agreeing} of {} usable copies agree, and a quorum is {quorum}: nothing was written; anybody can make it again: `oracle fetch {} --spec-out SPEC.json`, then `prover-node generate --spec SPEC.json --noise-seed {}`",
             copies.len(),
             job.request.id,
             noise_seed(job)
@@ -233,21 +250,30 @@ fn write_all(args: &Args, copies: &[Copy]) -> eyre::Result<Vec<Written>> {
 }
 
 fn write_copy(folder: &Path, copy: &Copy, force: bool) -> eyre::Result<Written> {
-    let file = folder.join(format!("seat-{}.png", copy.seat));
-    write_whole(&file, &copy.png, force)?;
+    let extension = match copy.output {
+        Output::Picture(_) => "png",
+        Output::Text(_) => "json",
+    };
+    let file = folder.join(format!("seat-{}.{extension}", copy.seat));
+    write_whole(&file, &copy.bytes, force)?;
     Ok(Written { seat: copy.seat, content_hash: copy.content_hash, file })
 }
 
 fn human(fetched: &Fetched) -> String {
     let seats: Vec<_> = fetched.agreeing.iter().map(u32::to_string).collect();
-    listing(&[
+    let mut lines = vec![
         ("file", fetched.file.display().to_string()),
         ("agreeing", format!("seats {}", seats.join(", "))),
         ("content hash", fetched.content_hash.to_string()),
         ("digest", fetched.digest.to_string()),
         ("noise seed", fetched.noise_seed.to_string()),
-        ("prompt", printable(&fetched.spec.prompt.text())),
-    ])
+    ];
+    match (&fetched.spec, &fetched.text) {
+        (_, Some(text)) => lines.push(("text", printable(text))),
+        (Spec::Image(spec), None) => lines.push(("prompt", printable(&spec.prompt.text()))),
+        (Spec::Text(_), None) => {}
+    }
+    listing(&lines)
 }
 
 impl fmt::Display for Dropped {

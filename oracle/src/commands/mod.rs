@@ -13,12 +13,12 @@ pub(crate) mod verifiers;
 pub(crate) mod withdraw;
 
 mod files;
-mod picture;
 mod report;
 mod safe_value;
 pub(crate) mod terminal;
 mod terms;
 mod typed;
+mod wish;
 
 use oracle::{
     chain::{Account, Chain, ChainArgs, ChainError, connect},

@@ -5,20 +5,20 @@ use std::process::ExitCode;
 use alloy::primitives::{B256, U256};
 use oracle::{
     chain::{ChainError, ModelRef},
-    fees::{Offer, deliver_bounty, draw_bounty, fee_of, foreseen, royalty_on, settle_bounty, work_of},
+    fees::{Offer, deliver_bounty, draw_bounty, fee_of, foreseen, royalty_on, settle_bounty},
     round::{MOST_ROUNDS, size_of},
-    spec::Prompt,
+    spec::Spec,
     tally::quorum,
 };
 use serde::Serialize;
 
 use super::{
     Context,
-    picture::PictureArgs,
     safe_value::SafeValue,
     terminal::{listing, printable},
     terms::{TermsArgs, commit_windows},
     typed::Ether,
+    wish::WishArgs,
 };
 
 /// For what.
@@ -28,11 +28,14 @@ The shares go to the seats that the verdict accepts, the royalty to the model's 
 the transactions that everybody needs. What is not earned comes back. Every drawn seat has an eighth of its stake at \
 risk, whatever the fee. The safe value is what a fraud loses once it is overturned: let no more depend on it.")]
 pub(crate) struct Args {
+    /// What is to be asked; the price of a text depends on its length
+    #[arg(default_value = "", hide_default_value = true)]
+    prompt: String,
     /// Id, beginning of the id, or name
     #[arg(long)]
     model: ModelRef,
     #[command(flatten)]
-    picture: PictureArgs,
+    wish: WishArgs,
     #[command(flatten)]
     terms: TermsArgs,
 }
@@ -42,8 +45,10 @@ pub(crate) struct Args {
 struct Quote {
     model_id: B256,
     model: String,
-    /// Steps times pixels.
+    /// Steps times pixels of a picture; bytes of the messages and tokens of all beams of a text.
     work: String,
+    #[serde(skip)]
+    unit: &'static str,
     committee_size: u8,
     quorum: usize,
     /// Of the committees, by round.
@@ -77,7 +82,7 @@ struct Pool {
 pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode> {
     let chain = context.connect().await?;
     let model = chain.find_model(&args.model).await?;
-    let spec = args.picture.spec(&model, Prompt::default(), Prompt::default(), B256::ZERO)?;
+    let spec = args.wish.spec(&model, &args.prompt, B256::ZERO)?;
     let base_fee = chain.base_fee().await?;
     let offer = Offer::of(&model.model, &spec, base_fee);
     let terms = args.terms.resolve(&offer, &chain.windows, false)?;
@@ -91,7 +96,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     let quote = Quote {
         model_id: model.id,
         model: model.name,
-        work: work_of(&spec).to_string(),
+        work: spec.work().to_string(),
+        unit: unit(&spec),
         committee_size: size,
         quorum: quorum(size, terms.superMajority),
         seats: (1..=MOST_ROUNDS).map(|number| size_of(size, number)).collect(),
@@ -114,10 +120,17 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
+fn unit(spec: &Spec) -> &'static str {
+    match spec {
+        Spec::Image(_) => "steps times pixels",
+        Spec::Text(_) => "bytes and tokens",
+    }
+}
+
 fn human(quote: &Quote) -> String {
     listing(&[
         ("model", format!("{} ({})", printable(&quote.model), quote.model_id)),
-        ("work", format!("{} steps times pixels", quote.work)),
+        ("work", format!("{} {}", quote.work, quote.unit)),
         ("committee", format!("{} seats, quorum {}", quote.committee_size, quote.quorum)),
         ("appeals", appeals(quote)),
         ("pool", pool(quote)),

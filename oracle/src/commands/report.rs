@@ -9,7 +9,7 @@ use oracle::{
     fees::{fee_of, rest_of},
     job::noise_of,
     round::size_of,
-    spec::ImageSpec,
+    spec::Spec,
 };
 use serde::Serialize;
 
@@ -35,7 +35,7 @@ pub(crate) struct JobReport {
     pub(crate) noise_seed: Option<B256>,
     pub(crate) requester: Address,
     pub(crate) model_id: B256,
-    pub(crate) spec: ImageSpec,
+    pub(crate) spec: Spec,
     pub(crate) committee_size: u8,
     pub(crate) super_majority: bool,
     pub(crate) fixed_seed: bool,

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use oracle::chain::IdPrefix;
+use oracle::{
+    chain::IdPrefix,
+    spec::{ImageSpec, Spec},
+};
 
 use super::{
     Context,
@@ -27,19 +30,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
 }
 
 pub(crate) fn human(report: &JobReport) -> String {
-    let spec = &report.spec;
     let mut lines = vec![
         ("job", report.job_id.to_string()),
         ("phase", phase(report)),
         ("outcome", report.outcome.to_owned()),
         ("digest", or_dash(report.digest)),
         ("noise seed", report.noise_seed.map_or_else(|| "not drawn yet".to_owned(), |seed| seed.to_string())),
-        ("prompt", printable(&spec.prompt.text())),
-        ("without", printable(&spec.negative_prompt.text())),
-        (
-            "picture",
-            format!("{}x{}, {} steps, guidance {}", spec.width, spec.height, spec.steps, spec.guidance_scale()),
-        ),
+    ];
+    lines.extend(wish(&report.spec));
+    lines.extend([
         ("model", report.model_id.to_string()),
         ("requester", report.requester.to_string()),
         ("fee", format!("{} ({} for each of {} seats)", report.fee, report.share, report.committee_size)),
@@ -47,10 +46,30 @@ pub(crate) fn human(report: &JobReport) -> String {
         ("bond", format!("{} per seat", report.bond)),
         ("safe value", report.safe_value.to_string()),
         ("consumer", report.consumer.map_or_else(String::new, consumer)),
-    ];
+    ]);
     lines.retain(|(_, value)| !value.is_empty());
     let rounds: String = report.rounds.iter().map(|round| format!("\n{}", of_round(report, round))).collect();
     format!("{}{rounds}", listing(&lines))
+}
+
+/// What was asked for.
+fn wish(spec: &Spec) -> Vec<(&'static str, String)> {
+    match spec {
+        Spec::Image(spec) => {
+            let ImageSpec { width, height, steps, .. } = spec;
+            vec![
+                ("prompt", printable(&spec.prompt.text())),
+                ("without", printable(&spec.negative_prompt.text())),
+                ("picture", format!("{width}x{height}, {steps} steps, guidance {}", spec.guidance_scale())),
+            ]
+        }
+        Spec::Text(spec) => {
+            let messages =
+                spec.messages.iter().map(|message| (message.role.name(), printable(&message.content.text())));
+            let decoding = if spec.beams == 1 { "greedy".to_owned() } else { format!("{} beams", spec.beams) };
+            messages.chain([("text", format!("up to {} tokens, {decoding}", spec.max_tokens))]).collect()
+        }
+    }
 }
 
 fn of_round(report: &JobReport, round: &Round) -> String {

@@ -1,4 +1,4 @@
-//! `oracle submit`: pays for an image.
+//! `oracle submit`: pays for a picture or a text.
 //!
 //! What was typed ([`Args`]) becomes an [`Order`] that the model can take, which becomes a paid job.
 
@@ -9,21 +9,21 @@ use std::process::ExitCode;
 
 use alloy::primitives::{B256, TxHash};
 use oracle::{
-    chain::{Account, IGenerationOracle::Requested, ModelRef, Request},
+    chain::{Account, ModelRef, Request},
     fees::fee_of,
     keys::KeyArgs,
-    spec::Prompt,
+    spec::Spec,
 };
 use serde::Serialize;
 
 use self::order::Order;
 use super::{
     Context,
-    picture::PictureArgs,
     report::{Job, JobReport},
     status,
     terms::TermsArgs,
     typed::{Ether, Seed},
+    wish::WishArgs,
     withdraw::balance,
 };
 
@@ -31,22 +31,19 @@ use super::{
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// What to show; at most 4096 bytes
+    /// What to show, or what to answer; at most 4096 bytes
     prompt: String,
-    /// What not to show
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    negative_prompt: String,
     /// Model: its id, the beginning of its id, or its name
     #[arg(long, value_name = "MODEL")]
     model: ModelRef,
     #[command(flatten)]
-    picture: PictureArgs,
+    wish: WishArgs,
     #[command(flatten)]
     terms: TermsArgs,
-    /// Mixed with the draw into the noise: 0x and 64 hex digits, or a number [default: random]
+    /// For pictures. Mixed with the draw into the noise: 0x and 64 hex digits, or a number [default: random]
     #[arg(long)]
     seed: Option<Seed>,
-    /// Make the noise from --seed alone, so that the picture is known beforehand; not safe, see below
+    /// For pictures. Make the noise from --seed alone, so that the picture is known beforehand; not safe, see below
     #[arg(long, requires = "seed")]
     fixed_seed: bool,
     /// Follow the job to its verdict
@@ -71,7 +68,8 @@ Exit codes: 0 paid (with --wait: accepted), 1 failed, 2 not understood, 3 unreso
 Examples:
   oracle submit \"a red apple on a blue plate\" --model emoji-64 --keystore me.json --wait
   oracle submit \"a fox\" --model 0x8c1d --size 64 --steps 20 --guidance 5 --keystore me.json
-  oracle submit \"a fox\" --model 0x8c1d --committee 5 --super-majority --share 0.002 --keystore me.json";
+  oracle submit \"a fox\" --model 0x8c1d --committee 5 --super-majority --share 0.002 --keystore me.json
+  oracle submit \"Why is the sky blue?\" --model smollm2-135m --max-tokens 64 --keystore me.json --wait";
 
 const UNRESOLVED: u8 = 3;
 const EXPIRED: u8 = 4;
@@ -85,7 +83,9 @@ struct Paid {
     /// At the base fee of the request.
     fee: Ether,
     share: Ether,
-    seed: B256,
+    /// Of a picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<B256>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode> {
@@ -113,16 +113,17 @@ async fn pay(account: &Account, order: &Order, context: &Context) -> eyre::Resul
     progress.step(format!("paying {} for {} seats", order.fee, order.terms.committeeSize));
     let missing = order.missing(balance(account).await?);
     let oracle = account.chain.oracle();
-    let call = oracle.requestImage(order.model, (&order.spec).into(), order.terms.clone());
-    let receipt = account.send(call.value(missing)).await?;
+    let (model, terms) = (order.model, order.terms.clone());
+    let receipt = match &order.spec {
+        Spec::Image(spec) => account.send(oracle.requestImage(model, spec.into(), terms).value(missing)).await?,
+        Spec::Text(spec) => account.send(oracle.requestText(model, spec.into(), terms).value(missing)).await?,
+    };
 
-    let is_request = |log: &&alloy::rpc::types::Log| log.log_decode::<Requested>().is_ok();
-    let log = receipt
+    let request = receipt
         .logs()
         .iter()
-        .find(is_request)
+        .find_map(Request::read)
         .ok_or_else(|| eyre::eyre!("transaction {} was mined without a request in it", receipt.transaction_hash))?;
-    let request = Request::read(log)?;
     progress.done(format!("job {}", request.id));
     let paid = Paid {
         job_id: request.id,
@@ -130,7 +131,10 @@ async fn pay(account: &Account, order: &Order, context: &Context) -> eyre::Resul
         model_id: order.model,
         fee: Ether(fee_of(&request.job)),
         share: order.terms.share.into(),
-        seed: order.spec.seed,
+        seed: match &order.spec {
+            Spec::Image(spec) => Some(spec.seed),
+            Spec::Text(_) => None,
+        },
     };
     Ok((request, paid))
 }
@@ -150,15 +154,5 @@ fn exit_code(report: &JobReport) -> ExitCode {
         "accepted" => ExitCode::SUCCESS,
         "unresolved" => ExitCode::from(UNRESOLVED),
         _ => ExitCode::from(EXPIRED),
-    }
-}
-
-impl Args {
-    fn prompt(&self) -> Prompt {
-        self.prompt.as_str().into()
-    }
-
-    fn negative_prompt(&self) -> Prompt {
-        self.negative_prompt.as_str().into()
     }
 }

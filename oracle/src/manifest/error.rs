@@ -77,17 +77,24 @@ pub enum Unsound {
     Profile(#[from] ProfileError),
     /// A request that says nothing would be refused.
     #[error("its defaults are out of its bounds: {0}")]
-    ImageDefaults(#[source] SpecError),
-    /// The same for a text.
-    #[error("its defaults are out of its bounds: {key} is {value}, and from 1 to {max} are possible")]
-    TextDefaults {
-        /// The field.
-        key: &'static str,
-        /// Its value.
-        value: u32,
-        /// By the bounds.
-        max: u32,
+    Defaults(#[source] SpecError),
+    /// The registry would refuse it.
+    #[error("its bounds have maxTokens {tokens} and maxBeams {beams}: from 1 to 32768 and from 1 to 16 are possible")]
+    TextBounds {
+        /// `maxTokens`.
+        tokens: u32,
+        /// `maxBeams`.
+        beams: u8,
     },
+    /// A self-test is not to take all day.
+    #[error("it has {jobs} golden jobs: at most 16 are possible")]
+    Golden {
+        /// How many.
+        jobs: usize,
+    },
+    /// It could not be asked for.
+    #[error("one of its golden jobs is out of its bounds: {0}")]
+    GoldenSpec(#[source] SpecError),
     /// It is not clear which file to load.
     #[error("a text model has either one .gguf file or .safetensors files, and this lists neither or both")]
     Weights,
@@ -163,11 +170,5 @@ pub enum ManifestError {
         name: String,
         /// Texts or images.
         makes: &'static str,
-    },
-    /// The contracts have no words for it yet.
-    #[error("{name} makes texts, and only models that make images can be registered so far")]
-    NotOnChain {
-        /// The model's name.
-        name: String,
     },
 }

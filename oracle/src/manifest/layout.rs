@@ -5,24 +5,25 @@ use std::collections::BTreeSet;
 use super::{FilePath, Pipeline};
 
 /// In the folder of `diffusers`.
-const IMAGE: [&str; 8] = [
+const IMAGE: [&str; 6] = [
+    "model_index.json",
     "scheduler/scheduler_config.json",
     "text_encoder/config.json",
-    "text_encoder/model.safetensors",
     "tokenizer/tokenizer_config.json",
     "unet/config.json",
-    "unet/diffusion_pytorch_model.safetensors",
     "vae/config.json",
-    "vae/diffusion_pytorch_model.safetensors",
 ];
 
-/// Besides, where there are two text encoders; the index says what an empty negative prompt means.
-const SECOND: [&str; 4] = [
-    "model_index.json",
-    "text_encoder_2/config.json",
-    "text_encoder_2/model.safetensors",
-    "tokenizer_2/tokenizer_config.json",
-];
+/// The same folder's weights, without what tells whole ones from shards and full precision from half.
+const IMAGE_WEIGHTS: [&str; 3] = ["text_encoder/model", "unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model"];
+
+/// Besides, where there are two text encoders.
+const SECOND: [&str; 2] = ["text_encoder_2/config.json", "tokenizer_2/tokenizer_config.json"];
+
+const SECOND_WEIGHTS: &str = "text_encoder_2/model";
+
+/// Variants that weights are saved in; the first that is there is taken.
+const VARIANTS: [&str; 2] = ["", ".fp16"];
 
 const SECOND_ENCODER: &str = "text_encoder_2/config.json";
 
@@ -53,11 +54,30 @@ pub fn files_of(pipeline: &Pipeline, available: &BTreeSet<String>) -> Result<Vec
 fn image(available: &BTreeSet<String>) -> BTreeSet<String> {
     let mut files: BTreeSet<_> = IMAGE.map(str::to_owned).into();
     files.extend(tokenizer("tokenizer", available));
+    files.extend(IMAGE_WEIGHTS.iter().flat_map(|stem| weights(stem, available)));
     if available.contains(SECOND_ENCODER) {
         files.extend(SECOND.map(str::to_owned));
         files.extend(tokenizer("tokenizer_2", available));
+        files.extend(weights(SECOND_WEIGHTS, available));
     }
     files
+}
+
+/// Of one component: whole, or an index and its shards.
+fn weights(stem: &str, available: &BTreeSet<String>) -> Vec<String> {
+    for variant in VARIANTS {
+        let (whole, index) =
+            (format!("{stem}{variant}.safetensors"), format!("{stem}.safetensors.index{variant}.json"));
+        if available.contains(&whole) {
+            return vec![whole];
+        }
+        if available.contains(&index) {
+            let (first, last) = (format!("{stem}{variant}-"), ".safetensors");
+            let shards = available.iter().filter(|path| path.starts_with(&first) && path.ends_with(last));
+            return shards.cloned().chain([index]).collect();
+        }
+    }
+    vec![format!("{stem}.safetensors")]
 }
 
 /// Whole, or in CLIP's two parts.
@@ -118,21 +138,42 @@ mod tests {
         Ok(files.into_iter().map(String::from).collect())
     }
 
+    /// Weights in one file for each component.
+    fn whole(stems: &[&str]) -> Vec<String> {
+        stems.iter().map(|stem| format!("{stem}.safetensors")).collect()
+    }
+
     #[test]
     fn the_whole_tokenizer_is_read_where_there_is_one_and_its_parts_where_not() {
-        let parts = ["tokenizer/merges.txt", "tokenizer/vocab.json", "README.md", "v1-5.ckpt"];
+        let weights = whole(&IMAGE_WEIGHTS);
+        let weights: Vec<_> = weights.iter().map(String::as_str).collect();
+        let parts =
+            [&["tokenizer/merges.txt", "tokenizer/vocab.json", "README.md", "v1-5.ckpt"], &weights[..]].concat();
         let files = listed("image", &[&IMAGE[..], &parts].concat()).unwrap();
-        assert!(files.contains(&"tokenizer/vocab.json".to_owned()) && files.len() == 10, "{files:?}");
+        assert!(files.contains(&"tokenizer/vocab.json".to_owned()) && files.len() == 11, "{files:?}");
 
         let files = listed("image", &[&IMAGE[..], &parts, &["tokenizer/tokenizer.json"]].concat()).unwrap();
-        assert!(files.contains(&"tokenizer/tokenizer.json".to_owned()) && files.len() == 9, "{files:?}");
+        assert!(files.contains(&"tokenizer/tokenizer.json".to_owned()) && files.len() == 10, "{files:?}");
     }
 
     #[test]
     fn a_second_text_encoder_is_read_with_its_tokenizer_and_the_index() {
+        let weights = whole(&[&IMAGE_WEIGHTS[..], &[SECOND_WEIGHTS]].concat());
+        let weights: Vec<_> = weights.iter().map(String::as_str).collect();
         let tokenizers = ["tokenizer/tokenizer.json", "tokenizer_2/tokenizer.json"];
-        let files = listed("image", &[&IMAGE[..], &SECOND, &tokenizers].concat()).unwrap();
+        let files = listed("image", &[&IMAGE[..], &SECOND, &tokenizers, &weights].concat()).unwrap();
         assert_eq!(files.len(), 14, "{files:?}");
+    }
+
+    #[test]
+    fn weights_come_whole_or_in_shards_and_in_full_precision_if_there_is_a_choice() {
+        let of = |available: &[&str]| weights("unet/x", &available.iter().map(|&path| path.to_owned()).collect());
+        let (whole, half) = ("unet/x.safetensors", "unet/x.fp16.safetensors");
+        assert_eq!(of(&[half, whole]), [whole]);
+        assert_eq!(of(&[half]), [half]);
+        let (one, two, index) =
+            ("unet/x-00001-of-00002.safetensors", "unet/x-00002-of-00002.safetensors", "unet/x.safetensors.index.json");
+        assert_eq!(of(&[index, two, one, half]), [one, two, index]);
     }
 
     #[test]

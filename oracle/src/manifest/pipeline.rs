@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{FilePath, Unsound};
 use crate::{
-    digest::ToleranceProfile,
-    spec::{ImageBounds, ImageSpec, Prompt, Solver},
+    digest::{NEVER, ToleranceProfile},
+    spec::{ImageBounds, ImageSpec, Message, Prompt, Solver, Spec, SpecError, TextBounds, TextSpec},
 };
 
 /// Largest width and height that the registry takes, in pixels.
@@ -14,6 +14,12 @@ const MAX_SIDE: u16 = 4_096;
 
 /// Most denoising steps that the registry takes.
 const MAX_STEPS: u16 = 1_000;
+
+/// Most tokens of a text that the registry takes.
+const MAX_TOKENS: u32 = 32_768;
+
+/// Most beams that the registry takes.
+const MAX_BEAMS: u8 = 16;
 
 /// What a model makes, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,17 +116,7 @@ pub struct TextDefaults {
     /// Tokens to generate, at most; the end token counts.
     pub max_tokens: u32,
     /// Width of the beam search; 1 is greedy decoding.
-    pub beams: u32,
-}
-
-/// The range in which a text model was tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TextBounds {
-    /// Most tokens that a request may ask for.
-    pub max_tokens: u16,
-    /// Widest beam search.
-    pub max_beams: u8,
+    pub beams: u8,
 }
 
 /// Accept distance 0 on every lane and no reject zone: texts agree exactly, or a difference is grey.
@@ -169,11 +165,45 @@ impl Pipeline {
         }
     }
 
+    /// Whether it can be asked for this.
+    pub fn takes(&self, spec: &Spec) -> Result<(), SpecError> {
+        match (self, spec) {
+            (Self::Image(pipeline), Spec::Image(spec)) => spec.check(&pipeline.bounds),
+            (Self::Text(pipeline), Spec::Text(spec)) => spec.check(&pipeline.bounds),
+            (Self::Image(_), Spec::Text(_)) => Err(SpecError::Kind { makes: "pictures" }),
+            (Self::Text(_), Spec::Image(_)) => Err(SpecError::Kind { makes: "texts" }),
+        }
+    }
+
+    /// How digests of its outputs are compared.
+    #[must_use]
+    pub fn profile(&self) -> ToleranceProfile {
+        match self {
+            Self::Image(pipeline) => pipeline.profile,
+            Self::Text(pipeline) => pipeline.profile.into(),
+        }
+    }
+
+    /// What a request gets that says nothing but its prompt.
+    #[must_use]
+    pub fn spec(&self, prompt: &str) -> Spec {
+        match self {
+            Self::Image(pipeline) => Spec::Image(pipeline.spec(prompt.into())),
+            Self::Text(pipeline) => Spec::Text(pipeline.spec(vec![Message::user(prompt)])),
+        }
+    }
+
     pub(super) fn check(&self) -> Result<(), Unsound> {
         match self {
             Self::Image(pipeline) => pipeline.check(),
             Self::Text(pipeline) => pipeline.check(),
         }
+    }
+}
+
+impl From<TextProfile> for ToleranceProfile {
+    fn from(profile: TextProfile) -> Self {
+        Self { accept: [0; 4], reject: NEVER.0, evidence: profile.evidence }
     }
 }
 
@@ -199,22 +229,25 @@ impl ImagePipeline {
             return Err(Unsound::Steps { max: max_steps });
         }
         self.profile.check()?;
-        self.spec(Prompt::default()).check(&self.bounds).map_err(Unsound::ImageDefaults)
+        self.spec(Prompt::default()).check(&self.bounds).map_err(Unsound::Defaults)
     }
 }
 
 impl TextPipeline {
+    /// What a request gets that says nothing but its messages.
+    #[must_use]
+    pub fn spec(&self, messages: Vec<Message>) -> TextSpec {
+        let TextDefaults { max_tokens, beams } = self.defaults;
+        TextSpec { messages, max_tokens, beams, stops: Vec::new() }
+    }
+
+    /// As `ModelRegistry.sol` checks it, and that its own defaults may be asked for.
     fn check(&self) -> Result<(), Unsound> {
-        let (defaults, bounds) = (self.defaults, self.bounds);
-        for (key, value, max) in [
-            ("maxTokens", defaults.max_tokens, u32::from(bounds.max_tokens)),
-            ("beams", defaults.beams, u32::from(bounds.max_beams)),
-        ] {
-            if !(1..=max).contains(&value) {
-                return Err(Unsound::TextDefaults { key, value, max });
-            }
+        let TextBounds { max_tokens, max_beams } = self.bounds;
+        if !(1..=MAX_TOKENS).contains(&max_tokens) || !(1..=MAX_BEAMS).contains(&max_beams) {
+            return Err(Unsound::TextBounds { tokens: max_tokens, beams: max_beams });
         }
-        Ok(())
+        self.spec(vec![Message::user("")]).check(&self.bounds).map_err(Unsound::Defaults)
     }
 }
 

@@ -190,8 +190,8 @@ fn each_contradiction_is_refused_with_one_line_that_names_it() {
         (image(), "/source/from", json!("ftp"), "unknown variant `ftp`"),
         (image(), "/source/token", json!("hf_x"), "unknown field `token`"),
         (image(), "/source/repository", json!("a/../b"), "not a hub repository"),
-        (text(), "/pipeline/defaults/maxTokens", json!(257), "maxTokens is 257"),
-        (text(), "/pipeline/defaults/beams", json!(0), "beams is 0"),
+        (text(), "/pipeline/defaults/maxTokens", json!(257), "257 tokens are out of bounds"),
+        (text(), "/pipeline/defaults/beams", json!(0), "0 beams are out of bounds"),
         (text(), "/pipeline/bounds/maxTokens", json!(0), "maxTokens"),
         (text(), "/pipeline/bounds/steps", json!(1), "unknown field `steps`"),
         (text(), "/pipeline/profile", json!({"accept": [0, 0, 0, 0]}), "unknown field `accept`"),
@@ -206,13 +206,14 @@ fn each_contradiction_is_refused_with_one_line_that_names_it() {
 }
 
 #[test]
-fn a_text_model_says_where_its_weights_are_and_cannot_be_registered_yet() {
+fn a_text_model_says_where_its_weights_are_and_is_registered_with_an_exact_profile() {
     let manifest = parse(&text()).unwrap().pinned().unwrap();
     assert_eq!(manifest.weights().unwrap(), Some(Weights::Gguf("tiny.Q4_1.gguf".try_into().unwrap())));
     assert_eq!(manifest.text().unwrap().bounds, TextBounds { max_tokens: 256, max_beams: 4 });
     assert!(matches!(manifest.image(), Err(ManifestError::WrongKind { .. })));
     let terms = ModelTerms { owner: Address::ZERO, seat_stake: U96::ZERO, price: 0, time: 0, royalty: 0 };
-    assert!(matches!(manifest.on_chain(B256::ZERO, terms), Err(ManifestError::NotOnChain { .. })));
+    let model = manifest.on_chain(B256::ZERO, terms);
+    assert_eq!((model.maxTokens, model.maxBeams, model.accept.0, model.reject.0), (256, 4, [0; 4], [64; 4]));
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! Which copies show the same picture, pixel by pixel. Pure, and blind to the copies' order.
+//! Which copies show the same picture, pixel by pixel, or are the same text. Pure, and blind to the copies' order.
 //!
 //! Digests that accept each other bound how far pictures differ in structure, not in every pixel. The two bounds here
 //! are decided, not measured: honest numeric differences were expected well below them, and a calibration of the model
@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 
 use alloy::primitives::B256;
 use image::RgbImage;
+use oracle::output::Output;
 
 use super::copies::Copy;
 
@@ -30,22 +31,22 @@ pub(super) struct Group {
 /// The copy that most copies agree with. Ties go to the one with the smaller total difference, then to the smaller
 /// content hash. None if there are no copies.
 pub(super) fn largest(copies: &[Copy]) -> Option<Group> {
-    let pictures: Vec<_> = copies.iter().map(|copy| (copy.content_hash, &copy.image)).collect();
-    largest_of(&pictures)
+    let outputs: Vec<_> = copies.iter().map(|copy| (copy.content_hash, &copy.output)).collect();
+    largest_of(&outputs)
 }
 
-fn largest_of(pictures: &[(B256, &RgbImage)]) -> Option<Group> {
-    let differences: Vec<Vec<_>> = pictures
+fn largest_of(outputs: &[(B256, &Output)]) -> Option<Group> {
+    let differences: Vec<Vec<_>> = outputs
         .iter()
-        .map(|(_, one)| pictures.iter().map(|(_, other)| Difference::between(one, other)).collect())
+        .map(|(_, one)| outputs.iter().map(|(_, other)| Difference::between(one, other)).collect())
         .collect();
     let members = |of: &[Difference]| (0..of.len()).filter(|&index| of[index].is_agreement()).collect::<Vec<_>>();
     let total = |of: &[Difference]| of.iter().map(|difference| difference.sum).sum::<u64>();
     let rank = |&index: &usize| {
         let of = &differences[index];
-        (Reverse(members(of).len()), total(of), pictures[index].0)
+        (Reverse(members(of).len()), total(of), outputs[index].0)
     };
-    let centre = (0..pictures.len()).min_by_key(rank)?;
+    let centre = (0..outputs.len()).min_by_key(rank)?;
     Some(Group { centre, members: members(&differences[centre]) })
 }
 
@@ -59,8 +60,15 @@ struct Difference {
 }
 
 impl Difference {
-    /// Of two pictures of the same size.
-    fn between(one: &RgbImage, other: &RgbImage) -> Self {
+    fn between(one: &Output, other: &Output) -> Self {
+        match (one, other) {
+            (Output::Picture(one), Output::Picture(other)) => Self::of_pictures(one, other),
+            _ => Self { sum: u64::from(one != other), channels: 0, much: 0, pixels: 0 },
+        }
+    }
+
+    /// Of the same size.
+    fn of_pictures(one: &RgbImage, other: &RgbImage) -> Self {
         let mut difference = Self { sum: 0, channels: 0, much: 0, pixels: 0 };
         for (one, other) in one.pixels().zip(other.pixels()) {
             let channels = [0, 1, 2].map(|channel: usize| one.0[channel].abs_diff(other.0[channel]));
@@ -80,6 +88,7 @@ impl Difference {
 #[cfg(test)]
 mod tests {
     use image::Rgb;
+    use oracle::output::Text;
 
     use super::*;
 
@@ -88,8 +97,9 @@ mod tests {
     }
 
     fn group(pictures: &[&RgbImage]) -> Option<(u8, Vec<u8>)> {
-        let named: Vec<_> = pictures.iter().map(|picture| (B256::with_last_byte(level(picture)), *picture)).collect();
-        let group = largest_of(&named)?;
+        let outputs: Vec<_> = pictures.iter().map(|&picture| Output::Picture(picture.clone())).collect();
+        let hashes = pictures.iter().map(|picture| B256::with_last_byte(level(picture)));
+        let group = largest_of(&hashes.zip(&outputs).collect::<Vec<_>>())?;
         let mut members: Vec<_> = group.members.iter().map(|&index| level(pictures[index])).collect();
         members.sort_unstable();
         Some((level(pictures[group.centre]), members))
@@ -101,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_few_levels_everywhere_agree_and_more_do_not() {
-        let differs = |by: u8| !Difference::between(&flat(100), &flat(100 + by)).is_agreement();
+        let differs = |by: u8| !Difference::of_pictures(&flat(100), &flat(100 + by)).is_agreement();
 
         assert!(!differs(4));
         assert!(differs(5));
@@ -115,8 +125,8 @@ mod tests {
             picture
         };
 
-        assert!(Difference::between(&flat(100), &patched(2)).is_agreement());
-        assert!(!Difference::between(&flat(100), &patched(3)).is_agreement());
+        assert!(Difference::of_pictures(&flat(100), &patched(2)).is_agreement());
+        assert!(!Difference::of_pictures(&flat(100), &patched(3)).is_agreement());
     }
 
     #[test]
@@ -128,6 +138,16 @@ mod tests {
         for order in orders {
             assert_eq!(group(&order), Some((103, vec![100, 103, 106])));
         }
+    }
+
+    #[test]
+    fn texts_agree_if_they_are_equal() {
+        let text = |text: &str, tokens: &[u32]| Output::Text(Text { text: text.to_owned(), tokens: tokens.to_vec() });
+        let agree = |one, other| Difference::between(&one, &other).is_agreement();
+
+        assert!(agree(text("a", &[1, 2]), text("a", &[1, 2])));
+        assert!(!agree(text("a", &[1, 2]), text("a", &[1, 3])));
+        assert!(!agree(text("a", &[1, 2]), text("b", &[1, 2])));
     }
 
     #[test]

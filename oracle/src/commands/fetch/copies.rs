@@ -4,6 +4,10 @@ use std::{error::Error, io::Cursor, time::Duration};
 
 use alloy::primitives::{Address, B256};
 use image::{ImageFormat, ImageReader, Limits, RgbImage};
+use oracle::{
+    output::{Output, Text},
+    spec::Spec,
+};
 use reqwest::{Client, Url, redirect::Policy};
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
@@ -26,13 +30,34 @@ pub(super) struct Source {
     pub(super) endpoint: Option<String>,
 }
 
-/// A seat's picture: the very file that it revealed.
+/// What a copy must be.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// Width and height, in pixels.
+    Picture {
+        size: (u32, u32),
+    },
+    Text,
+}
+
+impl Kind {
+    fn of(spec: &Spec) -> Self {
+        match spec {
+            Spec::Image(spec) => Self::Picture { size: (spec.width, spec.height) },
+            Spec::Text(_) => Self::Text,
+        }
+    }
+}
+
+/// A seat's output: the very file that it revealed.
 pub(super) struct Copy {
     pub(super) seat: u32,
     pub(super) operator: Address,
     pub(super) content_hash: B256,
-    pub(super) png: Vec<u8>,
-    pub(super) image: RgbImage,
+    /// The file.
+    pub(super) bytes: Vec<u8>,
+    /// What is in it.
+    pub(super) output: Output,
 }
 
 /// Why a copy cannot be had.
@@ -54,13 +79,12 @@ enum CopyError {
     NotPng(String),
     #[error("the picture is {}x{}, not what was asked for", .0.0, .0.1)]
     OtherSize((u32, u32)),
+    #[error("the file is not a text with its tokens: {0}")]
+    NotText(#[from] serde_json::Error),
 }
 
 /// All at once. What comes back is in the order of the seats, whoever answered first.
-pub(super) async fn fetch_all(
-    sources: Vec<Source>,
-    size: (u32, u32),
-) -> Result<(Vec<Copy>, Vec<Dropped>), reqwest::Error> {
+pub(super) async fn fetch_all(sources: Vec<Source>, spec: &Spec) -> Result<(Vec<Copy>, Vec<Dropped>), reqwest::Error> {
     let client = Client::builder()
         .timeout(TIMEOUT)
         .connect_timeout(CONNECT_TIMEOUT)
@@ -69,9 +93,9 @@ pub(super) async fn fetch_all(
         .build()?;
     let mut tasks = JoinSet::new();
     for source in sources {
-        let client = client.clone();
+        let (client, kind) = (client.clone(), Kind::of(spec));
         tasks.spawn(async move {
-            let copy = fetch(&client, &source, size).await;
+            let copy = fetch(&client, &source, kind).await;
             (source, copy)
         });
     }
@@ -80,7 +104,7 @@ pub(super) async fn fetch_all(
     for (source, fetched) in tasks.join_all().await {
         let Source { seat, operator, content_hash, .. } = source;
         match fetched {
-            Ok((png, image)) => copies.push(Copy { seat, operator, content_hash, png, image }),
+            Ok((bytes, output)) => copies.push(Copy { seat, operator, content_hash, bytes, output }),
             Err(error) => dropped.push(Dropped { seat, operator, reason: error.to_string() }),
         }
     }
@@ -95,14 +119,17 @@ impl Copy {
     }
 }
 
-async fn fetch(client: &Client, source: &Source, size: (u32, u32)) -> Result<(Vec<u8>, RgbImage), CopyError> {
-    let png = download(client, url(source)?).await?;
-    let actual = B256::from_slice(&Sha256::digest(&png));
+async fn fetch(client: &Client, source: &Source, kind: Kind) -> Result<(Vec<u8>, Output), CopyError> {
+    let bytes = download(client, url(source)?).await?;
+    let actual = B256::from_slice(&Sha256::digest(&bytes));
     if actual != source.content_hash {
         return Err(CopyError::OtherFile(actual));
     }
-    let image = decode(&png, size)?;
-    Ok((png, image))
+    let output = match kind {
+        Kind::Picture { size } => Output::Picture(decode(&bytes, size)?),
+        Kind::Text => Output::Text(serde_json::from_slice::<Text>(&bytes)?),
+    };
+    Ok((bytes, output))
 }
 
 fn url(source: &Source) -> Result<Url, CopyError> {

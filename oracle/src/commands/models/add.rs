@@ -13,15 +13,15 @@ use oracle::{
     digest::ToleranceProfile,
     manifest::{
         Arithmetic, Draft, FilePath, ImageDefaults, ImageFamily, ImagePipeline, ListedFile, MANIFEST_FILE, Manifest,
-        PermittedArithmetic, Pipeline, Repository, Revision, Source, TextBounds, TextDefaults, TextFamily,
-        TextPipeline, TextProfile, files_of,
+        PermittedArithmetic, Pipeline, Repository, Revision, Source, TextDefaults, TextFamily, TextPipeline,
+        TextProfile, files_of,
     },
     models_dir::ModelsDir,
     pull::{
         client,
         hub::{Hub, Listing},
     },
-    spec::{ImageBounds, Solver},
+    spec::{ImageBounds, Solver, TextBounds},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -127,6 +127,7 @@ pub(crate) async fn run(args: Args, models: &ModelsDir, context: &Context) -> ey
         pipeline,
         // What the others do differently has to be measured first.
         arithmetic: PermittedArithmetic { cpu: vec![Arithmetic::F32], cuda: Vec::new() },
+        golden: Vec::new(),
         files,
     };
     draft.check()?;

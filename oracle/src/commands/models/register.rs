@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// What a seat in its pool costs, in ETH; a job puts an eighth of it at risk
     #[arg(long, value_name = "ETH")]
     seat_stake: Ether,
-    /// What a million units of work cost, in ETH; the work of an image is its steps times its pixels
+    /// What a million units of work cost, in ETH; the work of a picture is its steps times its pixels, that of a text the bytes of its messages and the tokens of all its beams
     #[arg(long, value_name = "ETH", default_value = "0")]
     price: Ether,
     /// Milliseconds that a million units of work take on the machines that the model is meant for; verifiers get four
@@ -79,7 +79,7 @@ pub(crate) async fn run(args: Args, models: &ModelsDirArgs, context: &Context) -
     let account = context.connect_as(&args.keys).await?;
     let (owner, seat_stake_wei, royalty) = (account.address, U96::from(seat_stake.0), args.royalty.0);
     let terms = ModelTerms { owner, seat_stake: seat_stake_wei, price, time: args.time, royalty };
-    let model = local.manifest.on_chain(local.hash, terms)?;
+    let model = local.manifest.on_chain(local.hash, terms);
     let model_id = id(&model);
     let registry = account.chain.models();
     let transaction = match registry.isRegistered(model_id).call().await.map_err(ChainError::from)? {

@@ -102,7 +102,8 @@ fn tell(event: &OracleEvent, job: B256) -> Option<String> {
         _ => format!("member {member} of round {number}"),
     };
     match event {
-        OracleEvent::Requested(e) if e.jobId == job => Some("paid".to_owned()),
+        OracleEvent::ImageRequested(e) if e.jobId == job => Some("paid".to_owned()),
+        OracleEvent::TextRequested(e) if e.jobId == job => Some("paid".to_owned()),
         OracleEvent::Opened(e) if e.jobId == job && e.number > 1 => {
             Some(format!("{} appealed: round {} is open", e.payer, e.number))
         }

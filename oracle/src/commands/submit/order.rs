@@ -5,9 +5,9 @@ use alloy::{
     signers::k256::elliptic_curve::rand_core::{OsRng, RngCore},
 };
 use oracle::{
-    chain::{Chain, ChainError, IGenerationOracle::Terms, RegisteredModel},
+    chain::{Chain, ChainError, IGenerationOracle::Terms, IModelRegistry::Kind, RegisteredModel},
     fees::{Offer, fee_of, foreseen},
-    spec::ImageSpec,
+    spec::Spec,
 };
 
 use super::Args;
@@ -20,7 +20,7 @@ use crate::commands::{
 /// Something that the model can make and the chain will take.
 pub(super) struct Order {
     pub(super) model: B256,
-    pub(super) spec: ImageSpec,
+    pub(super) spec: Spec,
     pub(super) terms: Terms,
     /// At the present base fee.
     pub(super) fee: Ether,
@@ -32,8 +32,10 @@ impl Order {
     /// Looks up the model and checks everything that can be checked before money moves.
     pub(super) async fn resolve(args: &Args, chain: &Chain) -> eyre::Result<Self> {
         let model = chain.find_model(&args.model).await?;
+        let is_text = model.model.kind == Kind::Text;
+        eyre::ensure!(!is_text || args.seed.is_none(), "--seed is for pictures: nothing in a text is random");
         let seed = args.seed.map_or_else(random_seed, |Seed(seed)| seed);
-        let spec = args.picture.spec(&model, args.prompt(), args.negative_prompt(), seed)?;
+        let spec = args.wish.spec(&model, &args.prompt, seed)?;
         let base_fee = chain.base_fee().await?;
         let offer = Offer::of(&model.model, &spec, base_fee);
         let terms = args.terms.resolve(&offer, &chain.windows, args.fixed_seed)?;
