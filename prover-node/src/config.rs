@@ -10,8 +10,8 @@ use alloy::{
 use eyre::{bail, ensure};
 use oracle::{
     chain::{Chain, ChainError, ModelRef, RegisteredModel, connect},
-    manifest::{ImagePipeline, LocalModel},
-    spec::{ImageSpec, Prompt},
+    manifest::{LocalModel, Pipeline},
+    spec::{ImageSpec, Message, Prompt, Spec, TextSpec},
 };
 use tracing::{info, warn};
 
@@ -25,6 +25,9 @@ use crate::{
 
 /// Denoising steps of the picture that is made on trial, at most.
 const TRIAL_STEPS: u32 = 4;
+
+/// Tokens of the text that is made on trial, at most.
+const TRIAL_TOKENS: u32 = 16;
 
 /// Everything a node needs to know.
 pub struct Config {
@@ -42,8 +45,8 @@ pub struct Config {
     pub files: LocalModel,
     /// How it computes.
     pub settings: Settings,
-    /// A picture to measure the machine by.
-    pub trial: ImageSpec,
+    /// Something to measure the machine by.
+    pub trial: Spec,
     /// Ours alone.
     pub data_dir: DataDir,
     /// Where outputs are served.
@@ -60,7 +63,7 @@ impl Config {
     /// Checks what was typed against files and chain. Each error is one line that says what to do.
     pub async fn from_args(args: RunArgs) -> eyre::Result<Self> {
         let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
-        let trial = trial(files.manifest.image()?);
+        let trial = trial(&files.manifest.pipeline);
         let chain = connect(&args.chain).await?;
         let model = registered(&chain, &files, args.model.as_ref()).await?;
         let signer = args.key.load(chain.deployment.chain_id)?;
@@ -150,8 +153,16 @@ fn data_dir(asked: Option<&Path>, chain: &Chain, genesis: B256, operator: Addres
     }
 }
 
-/// What a request that says nothing gets, in few steps.
-fn trial(pipeline: &ImagePipeline) -> ImageSpec {
-    let steps = pipeline.defaults.steps.min(TRIAL_STEPS);
-    ImageSpec { steps, ..pipeline.spec(Prompt::default()) }
+/// What a request that says nothing gets, in few steps or tokens.
+fn trial(pipeline: &Pipeline) -> Spec {
+    match pipeline {
+        Pipeline::Image(pipeline) => {
+            let steps = pipeline.defaults.steps.min(TRIAL_STEPS);
+            Spec::Image(ImageSpec { steps, ..pipeline.spec(Prompt::default()) })
+        }
+        Pipeline::Text(pipeline) => {
+            let max_tokens = pipeline.defaults.max_tokens.min(TRIAL_TOKENS);
+            Spec::Text(TextSpec { max_tokens, ..pipeline.spec(vec![Message::user("Count to ten.")]) })
+        }
+    }
 }

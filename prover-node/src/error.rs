@@ -8,7 +8,8 @@ use oracle::{
 };
 
 use crate::{
-    data_dir::DataDirError, inference::InferenceError, journal::Ending, journal::JournalError, wallet::SendError,
+    data_dir::DataDirError, inference::InferenceError, journal::Ending, journal::JournalError, output::EncodingError,
+    wallet::SendError,
 };
 
 /// What a failed step means for the job it belongs to. What is neither [`Self::Unable`] nor [`Self::Over`] decided
@@ -45,7 +46,7 @@ pub enum StepError {
     /// The rest can be left to others.
     #[error("the node is stopping")]
     Stopping,
-    /// This node cannot make the picture: its seats decline.
+    /// This node cannot make it: its seats decline.
     #[error(transparent)]
     Unable(#[from] Unable),
     /// There is nothing left to do.
@@ -65,11 +66,11 @@ pub enum Unable {
         left: u64,
     },
     /// The model failed.
-    #[error("the picture could not be made: {0}")]
+    #[error("it could not be made: {0}")]
     Inference(#[from] InferenceError),
-    /// The picture cannot be encoded.
-    #[error("the picture could not be encoded: {0}")]
-    Encoding(#[from] image::ImageError),
+    /// It cannot be written down.
+    #[error("it could not be encoded: {0}")]
+    Encoding(#[from] EncodingError),
     /// What cannot be served must not be committed to.
     #[error("the output could not be stored: {0}; make room on the disk")]
     Store(#[source] io::Error),

@@ -2,14 +2,17 @@
 //!
 //!     Drawn -> Accepted -> Generated -> Digested -> Sealed -> Committed -> Revealed
 //!
-//! One operator may hold several seats of a committee: the picture is made once and every seat votes with it. All rounds
+//! One operator may hold several seats of a committee: the work is done once and every seat votes with it. All rounds
 //! of a job start from the same noise.
 
 use alloy::primitives::{B256, hex};
-use image::{ImageResult, RgbImage};
-use oracle::{commitment::Opening, digest::Digest, spec::ImageSpec};
+use oracle::{commitment::Opening, digest::Digest, output::Output, spec::Spec};
 
-use crate::{output::Output, pace::Promise, salt::SaltKey};
+use crate::{
+    output::{EncodingError, File},
+    pace::Promise,
+    salt::SaltKey,
+};
 
 /// One round of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,7 +49,7 @@ pub struct Drawn {
     /// Which draw.
     pub key: DrawKey,
     /// What to make.
-    pub spec: ImageSpec,
+    pub spec: Spec,
     /// What generation starts from.
     pub noise_seed: B256,
     /// Ours, in the order of the committee; never empty.
@@ -61,7 +64,7 @@ pub struct Accepted {
     /// Which draw.
     pub key: DrawKey,
     /// What to make.
-    pub spec: ImageSpec,
+    pub spec: Spec,
     /// What generation starts from.
     pub noise_seed: B256,
     /// Ours.
@@ -70,26 +73,26 @@ pub struct Accepted {
     pub promise: Promise,
 }
 
-/// The picture exists, in memory.
+/// The picture or text exists, in memory.
 pub struct Generated {
     /// Which draw.
     pub key: DrawKey,
     /// Ours.
     pub seats: Vec<Seat>,
     /// What the model made.
-    pub image: RgbImage,
+    pub output: Output,
 }
 
-/// The picture has been hashed, and encoded as it will be served.
+/// The output has been hashed, and encoded as it will be served.
 pub struct Digested {
     /// Which draw.
     pub key: DrawKey,
     /// Ours.
     pub seats: Vec<Seat>,
-    /// Of the picture.
+    /// Of the output.
     pub digest: Digest,
-    /// The file to be served.
-    pub output: Output,
+    /// What is to be served.
+    pub file: File,
 }
 
 /// Each seat has an opening. Once it is on disk its commitment may be sent.
@@ -147,16 +150,16 @@ impl Drawn {
 impl Accepted {
     /// The model is done, and free for the next one.
     #[must_use]
-    pub fn generated(self, image: RgbImage) -> Generated {
-        Generated { key: self.key, seats: self.seats, image }
+    pub fn generated(self, output: Output) -> Generated {
+        Generated { key: self.key, seats: self.seats, output }
     }
 }
 
 impl Generated {
-    /// Hashes and encodes the picture.
-    pub fn digest(self) -> ImageResult<Digested> {
-        let (digest, output) = (Digest::of_image(&self.image), Output::of(&self.image)?);
-        Ok(Digested { key: self.key, seats: self.seats, digest, output })
+    /// Hashes and encodes the output.
+    pub fn digest(self) -> Result<Digested, EncodingError> {
+        let (digest, file) = (self.output.digest(), File::of(&self.output)?);
+        Ok(Digested { key: self.key, seats: self.seats, digest, file })
     }
 }
 
@@ -164,7 +167,7 @@ impl Digested {
     /// Gives each seat an opening.
     #[must_use]
     pub fn seal(self, salts: &SaltKey) -> Sealed {
-        let (digest, content_hash) = (self.digest, self.output.content_hash());
+        let (digest, content_hash) = (self.digest, self.file.content_hash());
         let opening = |seat: Seat| Opening { digest, content_hash, salt: salts.salt(self.key, seat.number) };
         let votes = self.seats.iter().map(|&seat| Vote { seat, opening: opening(seat) }).collect();
         Sealed { key: self.key, votes }
@@ -184,20 +187,21 @@ pub(crate) mod tests {
         primitives::{Address, aliases::U96},
         signers::local::PrivateKeySigner,
     };
+    use image::{Rgb, RgbImage};
     use oracle::{
         chain::{
             IGenerationOracle::{Job, Terms},
             Request,
         },
         job::noise_of,
-        spec::{Prompt, Solver},
+        spec::{ImageSpec, Prompt, Solver},
     };
 
     use super::*;
     use crate::pace::{Pace, Promises};
 
-    pub(crate) fn spec(side: u32, steps: u32) -> ImageSpec {
-        ImageSpec {
+    pub(crate) fn spec(side: u32, steps: u32) -> Spec {
+        Spec::Image(ImageSpec {
             prompt: Prompt(vec![b'c', 0xff]),
             negative_prompt: Prompt::default(),
             width: side,
@@ -206,13 +210,13 @@ pub(crate) mod tests {
             solver: Solver::Ddim,
             guidance: 7_500,
             seed: B256::repeat_byte(9),
-        }
+        })
     }
 
     pub(crate) fn request() -> Request {
         let terms = Terms { committeeSize: 3, commitWindow: 120, share: U96::from(1_000), ..Terms::default() };
         let (accept, reject) = ([10; 4].into(), [20; 4].into());
-        let (bond, spec_seed) = (U96::from(20_000), spec(64, 4).seed);
+        let (bond, spec_seed) = (U96::from(20_000), B256::repeat_byte(9));
         let job = Job { terms, bond, accept, reject, specSeed: spec_seed, poolSeats: 21, ..Job::default() };
         Request { id: B256::repeat_byte(1), job, spec: spec(64, 4), block: 40 }
     }
@@ -230,8 +234,8 @@ pub(crate) mod tests {
 
     pub(crate) fn sealed(drawn: Drawn, colour: u8) -> Sealed {
         let promise = Promises::default().make(Pace { seconds: 0.0 }.estimate(&drawn.spec), 0, 100).unwrap();
-        let image = RgbImage::from_pixel(8, 8, image::Rgb([colour, 0, 0]));
-        drawn.accepted(promise).generated(image).digest().unwrap().seal(&salts())
+        let output = Output::Picture(RgbImage::from_pixel(8, 8, Rgb([colour, 0, 0])));
+        drawn.accepted(promise).generated(output).digest().unwrap().seal(&salts())
     }
 
     #[test]

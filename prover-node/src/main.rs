@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use prover_node::{
-    commands::{generate, register, run, seats, status},
+    commands::{generate, register, run, seats, selftest, status},
     inference::fix_thread_count,
 };
 
@@ -25,7 +25,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Take seats in a model's pool (owner's key)
-    Register(register::RegisterArgs),
+    Register(Box<register::RegisterArgs>),
     /// Serve the operator's seats (operator's key)
     Run(Box<run::RunArgs>),
     /// Show seats, stakes, earnings and open jobs
@@ -34,8 +34,10 @@ enum Command {
     Leave(seats::LeaveArgs),
     /// Withdraw what was earned, and the stakes of seats that have left (owner's key)
     Withdraw(seats::WithdrawArgs),
-    /// Make any job's picture again
+    /// Make any job's picture or text again
     Generate(Box<generate::GenerateArgs>),
+    /// See whether this machine may serve its models
+    Selftest(selftest::SelftestArgs),
 }
 
 fn main() -> ExitCode {
@@ -49,11 +51,12 @@ fn main() -> ExitCode {
 
 async fn execute(Cli { command, json }: Cli) -> ExitCode {
     let done = match command {
-        Command::Register(args) => register::execute(args, json).await.map(|()| ExitCode::SUCCESS),
+        Command::Register(args) => register::execute(*args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::execute(*args, json, |pipeline| pipeline).await,
         Command::Status(args) => status::execute(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Leave(args) => seats::leave(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Withdraw(args) => seats::withdraw(args, json).await.map(|()| ExitCode::SUCCESS),
+        Command::Selftest(args) => selftest::execute(&args, json),
         Command::Generate(args) => generate::execute(*args, json).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| failed(&error, json))

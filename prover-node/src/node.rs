@@ -2,7 +2,7 @@
 //!
 //!     event -> Drawn -> Accepted -> Generated -> Digested -> Sealed -> Committed -> Revealed -> settled
 //!
-//! Who is on a committee follows from the seed, before anybody has sent the draw: a node makes its picture then, and
+//! Who is on a committee follows from the seed, before anybody has sent the draw: a node makes its output then, and
 //! draws with its commitment. Every round of a job that draws one of our seats is work of its own.
 //!
 //! It may die on any line. On the next start, as after any failure, a draw is answered again from what the journal and
@@ -81,9 +81,12 @@ impl Node {
     pub(crate) async fn take_in(&self, happened: &Happened) -> Result<(), StepError> {
         let Event::Oracle(event) = &happened.event else { return Ok(()) };
         match event.as_ref() {
-            OracleEvent::Requested(event) if event.modelId == self.model => {
-                self.journal.put_request(&Request::of(event.clone(), happened.block.number)).await?;
-                info!(job = short(event.jobId), "requested");
+            OracleEvent::ImageRequested(_) | OracleEvent::TextRequested(_) => {
+                let Some(request) = Request::of(event, happened.block.number) else { return Ok(()) };
+                if request.job.modelId == self.model {
+                    self.journal.put_request(&request).await?;
+                    info!(job = short(request.id), "requested");
+                }
             }
             OracleEvent::Opened(event) if self.journal.request(event.jobId).await?.is_some() => {
                 let round = RoundKey { job: event.jobId, number: event.number };
@@ -157,7 +160,7 @@ impl Node {
         let accepted = self.accept(drawn).await?;
         let generated = self.generate(accepted).await?;
         let digested = generated.digest().map_err(Unable::from)?;
-        self.outputs.put(&digested.output).map_err(Unable::Store)?;
+        self.outputs.put(&digested.file).map_err(Unable::Store)?;
         let sealed = digested.seal(&self.salts);
 
         // On disk before on the wire: after a crash we can still open what we committed.
@@ -192,15 +195,15 @@ impl Node {
         let began = Instant::now();
         let id = short(job.key.job);
         let progress = |at: Progress| debug!(job = id, step = at.step, of = at.steps, "generating");
-        let image = self.inference.generate(job.spec.clone(), job.noise_seed, progress).await.map_err(Unable::from)?;
+        let output = self.inference.generate(job.spec.clone(), job.noise_seed, progress).await.map_err(Unable::from)?;
         let took = began.elapsed();
 
-        info!(job = id, seconds = format!("{:.1}", took.as_secs_f64()), "picture made");
+        info!(job = id, seconds = format!("{:.1}", took.as_secs_f64()), "made");
         *pace = pace.and(Pace::measured(&job.spec, took));
         if let Err(error) = self.journal.put_pace(&self.settings, *pace).await {
             warn!(%error, "the model's pace was not noted");
         }
-        Ok(job.generated(image))
+        Ok(job.generated(output))
     }
 
     async fn commit(&self, sealed: Sealed) -> Result<Committed, StepError> {

@@ -1,4 +1,4 @@
-//! Pace: how long this machine takes for a picture, as measured, and whether there is time for one more.
+//! Pace: how long this machine takes for its work, as measured, and whether there is time for one more.
 
 use std::{
     sync::{
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use oracle::spec::ImageSpec;
+use oracle::spec::Spec;
 
 use crate::error::Unable;
 
@@ -18,7 +18,7 @@ pub const SENDING: u64 = 10;
 /// How much longer than measured a picture may take: the machine may be busy.
 const SLACK: u32 = 2;
 
-/// How long a million pixel-steps take.
+/// How long a million units of work take.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
     /// In seconds.
@@ -41,13 +41,13 @@ pub struct Promise {
 impl Pace {
     /// From one measurement.
     #[must_use]
-    pub fn measured(spec: &ImageSpec, took: Duration) -> Self {
+    pub fn measured(spec: &Spec, took: Duration) -> Self {
         Self { seconds: took.as_secs_f64() / work(spec) }
     }
 
     /// What `spec` is expected to take.
     #[must_use]
-    pub fn estimate(self, spec: &ImageSpec) -> Duration {
+    pub fn estimate(self, spec: &Spec) -> Duration {
         Duration::try_from_secs_f64(self.seconds * work(spec)).unwrap_or(Duration::MAX)
     }
 
@@ -86,9 +86,9 @@ pub fn check_time(needed: Duration, now: u64, deadline: u64) -> Result<(), Unabl
     }
 }
 
-/// In millions of pixel-steps.
-fn work(spec: &ImageSpec) -> f64 {
-    f64::from(spec.width) * f64::from(spec.height) * f64::from(spec.steps) / 1e6
+/// In millions of the units that models are priced in.
+fn work(spec: &Spec) -> f64 {
+    f64::from(spec.work()) / 1e6
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@ use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 use tracing::warn;
 
-use crate::{journal::Journal, output::OutputStore};
+use crate::{
+    journal::Journal,
+    output::{File, OutputStore},
+};
 
 /// What is served.
 #[derive(Clone)]
@@ -36,17 +39,17 @@ pub async fn serve(listener: TcpListener, shelf: Shelf) {
 
 /// A file never changes: its name is its hash.
 async fn output(State(shelf): State<Shelf>, Path(hash): Path<String>) -> Response {
-    let Ok(hash) = hash.trim_end_matches(".png").parse::<B256>() else {
+    let Ok(hash) = name(&hash).parse::<B256>() else {
         return StatusCode::NOT_FOUND.into_response();
     };
     match published(&shelf, hash).await {
-        Ok(Some(png)) => {
+        Ok(Some(file)) => {
             let headers = [
-                (header::CONTENT_TYPE, "image/png"),
+                (header::CONTENT_TYPE, file.format().media_type()),
                 (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
                 (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             ];
-            (headers, png).into_response()
+            (headers, file.bytes().to_vec()).into_response()
         }
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => {
@@ -56,8 +59,13 @@ async fn output(State(shelf): State<Shelf>, Path(hash): Path<String>) -> Respons
     }
 }
 
+/// Without an extension, which browsers like to see.
+fn name(path: &str) -> &str {
+    path.split_once('.').map_or(path, |(name, _)| name)
+}
+
 /// Nothing is shown before our own reveal is confirmed: whoever saw it earlier could commit to it.
-async fn published(shelf: &Shelf, hash: B256) -> eyre::Result<Option<Vec<u8>>> {
+async fn published(shelf: &Shelf, hash: B256) -> eyre::Result<Option<File>> {
     if !shelf.journal.is_published(hash).await? {
         return Ok(None);
     }

@@ -6,7 +6,7 @@ use alloy::{primitives::B256, providers::DynProvider};
 use oracle::{
     chain::{ChainError, IVerifierStakes},
     follower::{Advance, Follower, Happened, Trail},
-    spec::ImageSpec,
+    spec::Spec,
 };
 use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
 use tokio_util::task::AbortOnDropHandle;
@@ -177,16 +177,12 @@ async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Resul
     Ok((Arc::new(node), data_dir))
 }
 
-/// Makes a picture for nobody, to see that the model works and how long it takes here.
-async fn first_pace(inference: &Inference, trial: &ImageSpec) -> Result<Pace, InferenceError> {
+/// Makes something for nobody, to see that the model works and how long it takes here.
+async fn first_pace(inference: &Inference, trial: &Spec) -> Result<Pace, InferenceError> {
     let began = Instant::now();
     inference.generate(trial.clone(), B256::ZERO, |_| {}).await?;
     let took = began.elapsed();
-    info!(
-        seconds = format!("{:.1}", took.as_secs_f64()),
-        steps = trial.steps,
-        "the model works; picture made on trial"
-    );
+    info!(seconds = format!("{:.1}", took.as_secs_f64()), "the model works; {} made on trial", trial.makes());
     Ok(Pace::measured(trial, took))
 }
 

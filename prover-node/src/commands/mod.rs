@@ -5,6 +5,7 @@ pub mod profile;
 pub mod register;
 pub mod run;
 pub mod seats;
+pub mod selftest;
 pub mod status;
 
 use std::io::IsTerminal;

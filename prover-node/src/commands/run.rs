@@ -14,8 +14,9 @@ use super::{init_logs, profile::ProfileArgs};
 use crate::{
     config::Config,
     error::NodeError,
-    inference::{Generator, Pipeline},
+    inference::{Generator, Model},
     node,
+    selftest::ensure_serves_once,
     stop::Stop,
 };
 
@@ -63,17 +64,18 @@ pub struct RunArgs {
     pub no_appeal: bool,
 }
 
-/// Runs a node whose pictures come from what `generator_of` makes of the model's pipeline.
+/// Runs a node whose outputs come from what `generator_of` makes of the model.
 pub async fn execute<G: Generator>(
     args: RunArgs,
     json: bool,
-    generator_of: impl FnOnce(Pipeline) -> G,
+    generator_of: impl FnOnce(Model) -> G,
 ) -> eyre::Result<ExitCode> {
     init_logs(json);
     let stop = Stop::on_signals()?;
     let config = Config::from_args(args).await?;
-    let pipeline = Pipeline::load(&config.files, config.settings)?;
-    match node::run(config, generator_of(pipeline), stop).await {
+    let model = Model::load(&config.files, config.settings)?;
+    ensure_serves_once(&config.files, &model, config.settings, &config.data_dir.path().join("selftest"))?;
+    match node::run(config, generator_of(model), stop).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error @ NodeError::Interrupted { .. }) => {
             error!("{error}");

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::language::LanguageError;
 use oracle::{
     manifest::{Arithmetic, ManifestError},
     spec::SpecError,
@@ -49,12 +50,9 @@ pub enum InferenceError {
         /// Which tensor, and what is wrong with it.
         source: candle_core::Error,
     },
-    /// The weights are saved as a program.
-    #[error("{} is a pickle, which can run any code when it is read; convert the model to safetensors", path.display())]
-    Pickle {
-        /// The file.
-        path: PathBuf,
-    },
+    /// Of a language model.
+    #[error(transparent)]
+    Language(#[from] LanguageError),
     /// The operator's arithmetic is not among the model's.
     #[error("the manifest of {model} does not permit {} arithmetic on this device; choose among: {}", names(&[*asked]), names(permitted))]
     Arithmetic {

@@ -3,6 +3,9 @@
 use std::{num::NonZeroUsize, thread};
 
 pub use oracle::manifest::Arithmetic;
+use oracle::manifest::{Device, LocalModel};
+
+use super::InferenceError;
 
 /// An operator's numeric profile. Any of them makes the same picture; the last bits differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,19 @@ pub enum Attention {
     Full,
     /// Keys in slices, of which the scores stay below 256 MB, with a running softmax (arXiv 2112.05682).
     Sliced,
+}
+
+impl Settings {
+    /// Whether the manifest permits its arithmetic on this device, and the pipeline is written for it.
+    pub(super) fn check(&self, model: &LocalModel, supported: &[Arithmetic]) -> Result<(), InferenceError> {
+        let permitted = model.manifest.arithmetic.on(Device::Cpu).iter().copied();
+        let permitted: Vec<_> = permitted.filter(|arithmetic| supported.contains(arithmetic)).collect();
+        if permitted.contains(&self.arithmetic) {
+            return Ok(());
+        }
+        let model = model.manifest.name.clone();
+        Err(InferenceError::Arithmetic { model, asked: self.arithmetic, permitted })
+    }
 }
 
 impl Default for Settings {

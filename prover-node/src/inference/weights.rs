@@ -22,16 +22,15 @@ use super::{
 /// Variants that weights are saved in, as their files' names have them; the first that is pinned is taken.
 const VARIANTS: [&str; 2] = ["", ".fp16"];
 
-/// Whether the manifest pins a file `path`.
-pub(super) fn is_pinned(model: &LocalModel, path: &str) -> bool {
-    model.manifest.files.iter().any(|file| file.path == path)
-}
-
 /// The bytes of the pinned file `path`, which the manifest's size and sha256 hold for.
-pub(super) fn read(model: &LocalModel, path: &str) -> Result<Vec<u8>, InferenceError> {
+pub(super) fn read(model: &LocalModel, path: &str) -> Result<Vec<u8>, ManifestError> {
     let location = model.path(path)?;
-    let pinned =
-        model.manifest.files.iter().find(|file| file.path == path).ok_or_else(|| not_pinned(model, path.to_owned()))?;
+    let pinned = model
+        .manifest
+        .files
+        .iter()
+        .find(|file| file.path.as_str() == path)
+        .ok_or_else(|| not_pinned(model, path.to_owned()))?;
 
     let unreadable = |source: io::Error| ManifestError::Unreadable { path: location.clone(), source };
     let mut bytes = Vec::new();
@@ -41,10 +40,10 @@ pub(super) fn read(model: &LocalModel, path: &str) -> Result<Vec<u8>, InferenceE
 
     let (actual_size, actual) = (bytes.len() as u64, B256::from_slice(&Sha256::digest(&bytes)));
     if actual_size != pinned.size {
-        return Err(ManifestError::WrongSize { path: location, expected: pinned.size, actual: actual_size }.into());
+        return Err(ManifestError::WrongSize { path: location, expected: pinned.size, actual: actual_size });
     }
     if actual != pinned.sha256 {
-        return Err(ManifestError::WrongHash { path: location, expected: pinned.sha256, actual }.into());
+        return Err(ManifestError::WrongHash { path: location, expected: pinned.sha256, actual });
     }
     Ok(bytes)
 }
@@ -86,21 +85,15 @@ struct Index {
 fn files(model: &LocalModel, stem: &str) -> Result<Vec<String>, InferenceError> {
     for variant in VARIANTS {
         let whole = format!("{stem}{variant}.safetensors");
-        if is_pinned(model, &whole) {
+        if model.manifest.lists(&whole) {
             return Ok(vec![whole]);
         }
         let index = format!("{stem}.safetensors.index{variant}.json");
-        if is_pinned(model, &index) {
+        if model.manifest.lists(&index) {
             return shards(model, &index);
         }
     }
-    let folder = stem.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let in_folder =
-        model.manifest.files.iter().filter(|file| file.path.rsplit_once('/').is_some_and(|(at, _)| at == folder));
-    match in_folder.into_iter().find(|file| file.path.ends_with(".bin") || file.path.ends_with(".ckpt")) {
-        Some(file) => Err(InferenceError::Pickle { path: model.folder.join(&file.path) }),
-        None => Err(not_pinned(model, format!("{stem}.safetensors")).into()),
-    }
+    Err(not_pinned(model, format!("{stem}.safetensors")).into())
 }
 
 fn shards(model: &LocalModel, index: &str) -> Result<Vec<String>, InferenceError> {
@@ -109,10 +102,9 @@ fn shards(model: &LocalModel, index: &str) -> Result<Vec<String>, InferenceError
     let folder = index.rsplit_once('/').map_or("", |(folder, _)| folder);
     let names: BTreeSet<String> = weight_map.into_values().collect();
     let paths: Vec<String> = names.iter().map(|name| format!("{folder}/{name}")).collect();
-    match paths.iter().find(|path| !path.ends_with(".safetensors")) {
-        Some(path) => Err(InferenceError::Pickle { path: model.folder.join(path) }),
-        None if paths.is_empty() => Err(malformed(serde::de::Error::custom("its weight_map names no file"))),
-        None => Ok(paths),
+    match paths.is_empty() {
+        true => Err(malformed(serde::de::Error::custom("its weight_map names no file"))),
+        false => Ok(paths),
     }
 }
 

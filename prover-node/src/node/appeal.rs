@@ -5,7 +5,7 @@ use alloy::primitives::U256;
 use oracle::{
     appeal::NextRound,
     chain::{ChainError, IGenerationOracle::appealCall},
-    digest::{Digest, ToleranceProfile, Zone},
+    digest::{ToleranceProfile, Zone},
     fees::reward,
 };
 use tracing::{info, warn};
@@ -43,7 +43,7 @@ impl Node {
             return Ok(());
         }
         if !self.agrees_again(look, key, votes).await? {
-            warn!(job, "outvoted; our own picture could not be made again the same, and so it stays at that");
+            warn!(job, "outvoted; our own output could not be made again the same, and so it stays at that");
             return Ok(());
         }
 
@@ -67,12 +67,12 @@ impl Node {
         let until = latest.map_or(0, |round| round.appeal_deadline(&look.request.job, &self.chain.windows));
         let pace = self.pace.lock().await;
         if let Err(reason @ Unable::NoTime { .. }) = check_time(pace.estimate(&drawn.spec), self.now().time, until) {
-            warn!(job = short(key.job), %reason, "no time to make the picture again before the verdict is final");
+            warn!(job = short(key.job), %reason, "no time to make it again before the verdict is final");
             return Ok(false);
         }
         let made = self.inference.generate(drawn.spec, drawn.noise_seed, |_| {}).await;
-        let Ok(picture) = made else { return Ok(false) };
-        let again = Digest::of_image(&picture);
+        let Ok(output) = made else { return Ok(false) };
+        let again = output.digest();
         Ok(ToleranceProfile::from(&look.request.job).zone(&vote.opening.digest, &again) == Zone::Accepted)
     }
 }
@@ -114,6 +114,7 @@ mod tests {
     use oracle::{
         chain::IGenerationOracle::{Phase, Step},
         commitment::Opening,
+        digest::Digest,
         round::MOST_ROUNDS,
     };
 

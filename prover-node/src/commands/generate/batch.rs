@@ -16,26 +16,27 @@ use std::{
 
 use alloy::primitives::B256;
 use eyre::{bail, eyre};
-use oracle::spec::ImageSpec;
+use oracle::spec::Spec;
 use serde::Deserialize;
 
 use super::{Made, Studio, progress_bar};
-use crate::output::write_atomically;
+use crate::output::{Format, write_atomically};
 
 /// One line of the list.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Line {
     name: String,
-    noise_seed: B256,
-    spec: Option<ImageSpec>,
+    /// Of a picture.
+    noise_seed: Option<B256>,
+    spec: Option<Spec>,
     prompt: Option<String>,
 }
 
 struct Task {
     name: String,
-    spec: ImageSpec,
-    noise_seed: B256,
+    spec: Spec,
+    noise_seed: Option<B256>,
     file: PathBuf,
 }
 
@@ -63,7 +64,7 @@ pub(super) fn execute(
     let mut log = OpenOptions::new().append(true).open(&results).map_err(unwritable)?;
 
     let start = Instant::now();
-    let bar = progress_bar(missing as u64, "pictures");
+    let bar = progress_bar(missing as u64, "outputs");
     let failed = in_parallel(&studio, &tasks, workers, |made| {
         let line = serde_json::to_string(&made?)?;
         writeln!(log, "{line}").map_err(unwritable)?;
@@ -78,7 +79,7 @@ pub(super) fn execute(
 
     let seconds = start.elapsed().as_secs_f64();
     let rate = missing as f64 / seconds.max(1e-9);
-    eprintln!("{missing} pictures in {seconds:.1} s ({rate:.2} images/s); {before} were there already");
+    eprintln!("{missing} outputs in {seconds:.1} s ({rate:.2} a second); {before} were there already");
     Ok(())
 }
 
@@ -96,7 +97,8 @@ fn in_parallel(
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
                 while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let made = studio.make(Some(task.name.clone()), &task.spec, task.noise_seed, &task.file, |_| ());
+                    let made =
+                        studio.make(Some(task.name.clone()), &task.spec, task.noise_seed, Some(&task.file), |_| ());
                     if sender.send(made).is_err() {
                         return;
                     }
@@ -143,7 +145,11 @@ fn read_results(results: &Path, folder: &Path) -> eyre::Result<BTreeMap<String, 
     };
     let made = text.lines().filter_map(|line| serde_json::from_str::<Made>(line).ok());
     let named = made.filter_map(|made| Some((made.name.clone()?, made)));
-    Ok(named.filter(|(name, _)| picture(folder, name).exists()).collect())
+    let is_there = |made: &Made| {
+        let file = made.file.as_ref().and_then(|file| file.file_name());
+        file.is_some_and(|file| folder.join(file).exists())
+    };
+    Ok(named.filter(|(_, made)| is_there(made)).collect())
 }
 
 /// What is still to be made.
@@ -152,8 +158,11 @@ fn tasks(lines: Vec<Line>, folder: &Path, studio: &Studio, done: &BTreeMap<Strin
     for Line { name, noise_seed, spec, prompt } in lines {
         let spec = match spec {
             Some(spec) => spec,
-            None => studio.spec_for(&prompt.unwrap_or_default())?,
+            None => studio.files.manifest.pipeline.spec(&prompt.unwrap_or_default()),
         };
+        if matches!(spec, Spec::Image(_)) && noise_seed.is_none() {
+            bail!("{name:?} is a picture and has no noiseSeed");
+        }
         match done.get(&name) {
             Some(made) if made.inputs == studio.inputs(&spec, noise_seed) => {}
             Some(_) => bail!(
@@ -161,7 +170,7 @@ fn tasks(lines: Vec<Line>, folder: &Path, studio: &Studio, done: &BTreeMap<Strin
                 folder.display()
             ),
             None => {
-                let file = picture(folder, &name);
+                let file = folder.join(format!("{name}.{}", extension(&spec)));
                 tasks.push(Task { name, spec, noise_seed, file });
             }
         }
@@ -169,6 +178,9 @@ fn tasks(lines: Vec<Line>, folder: &Path, studio: &Studio, done: &BTreeMap<Strin
     Ok(tasks)
 }
 
-fn picture(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.png"))
+fn extension(spec: &Spec) -> &'static str {
+    match spec {
+        Spec::Image(_) => Format::Png.extension(),
+        Spec::Text(_) => Format::Json.extension(),
+    }
 }

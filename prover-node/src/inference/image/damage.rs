@@ -195,26 +195,12 @@ fn missing_files_are_told_by_name() {
 }
 
 #[test]
-fn pickles_are_not_opened() {
-    let copy = Copy::of("sd-1.5");
-    fs::rename(copy.path("vae/diffusion_pytorch_model.safetensors"), copy.path("vae/diffusion_pytorch_model.bin"))
-        .unwrap();
-    let files: Vec<String> = copy
-        .files
-        .iter()
-        .map(|file| file.replace("vae/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.bin"))
-        .collect();
-    let told = copy.picture(&files).unwrap_err();
-    assert!(told.contains("diffusion_pytorch_model.bin is a pickle") && told.contains("safetensors"), "{told}");
-}
-
-#[test]
 fn an_index_names_files_of_its_own_folder_only() {
     const INDEX: &str = "unet/diffusion_pytorch_model.safetensors.index.json";
     let copy = Copy::of("sdxl");
     for (index, named) in [
         (json!({ "weight_map": { "conv_in.weight": "../../secret.safetensors" } }), "secret"),
-        (json!({ "weight_map": { "conv_in.weight": "weights.bin" } }), "pickle"),
+        (json!({ "weight_map": { "conv_in.weight": "weights.bin" } }), "does not pin unet/weights.bin"),
         (json!({ "weight_map": {} }), "names no file"),
         (json!({}), "weight_map"),
     ] {

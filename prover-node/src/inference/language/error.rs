@@ -2,7 +2,7 @@
 
 use std::io;
 
-use oracle::spec::SpecError;
+use oracle::{manifest::ManifestError, spec::SpecError};
 
 /// Why there is no text, or no judgement of one.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,9 @@ pub enum LanguageError {
         /// Why.
         source: io::Error,
     },
+    /// A file is not the one that the manifest pins.
+    #[error(transparent)]
+    Model(#[from] ManifestError),
     /// No model lies there.
     #[error("{0} holds no language model: it needs a config.json with safetensors, or exactly one .gguf file")]
     NoModel(String),

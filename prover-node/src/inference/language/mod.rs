@@ -20,43 +20,17 @@ mod gguf;
 mod greedy;
 mod keys;
 mod model;
+mod pinned;
 mod product;
 mod rope;
 mod safetensors;
 mod template;
 mod tokenizer;
 
-use oracle::{digest::Digest, spec::TextSpec};
-
-use super::OnProgress;
-
 pub use check::{Fault, Judgement, Reason};
 pub use error::LanguageError;
 pub use files::Files;
 pub use model::{Model, Settings};
-
-/// A text that was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
-    /// What was generated, the end token included.
-    pub tokens: Vec<u32>,
-    /// What it says: without special tokens, and cut before the stop sequence that ended it.
-    pub text: String,
-}
-
-impl Text {
-    /// What the chain sees of it.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        Digest::of_tokens(&self.tokens)
-    }
-}
-
-/// Makes texts.
-pub trait Generator: Send + 'static {
-    /// The text of `spec`; a step of its progress is a token.
-    fn generate(&mut self, spec: &TextSpec, on_progress: &mut OnProgress<'_>) -> Result<Text, LanguageError>;
-}
 
 /// Judges what others say they have made, for less than making it again.
 pub trait Checker: Send + 'static {

@@ -4,12 +4,15 @@ use std::{num::NonZeroUsize, path::Path, thread};
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
-use oracle::spec::{SpecError, TextSpec};
+use oracle::{
+    output::Text,
+    spec::{SpecError, TextSpec},
+};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{
-    Checker, Files, Generator, Judgement, LanguageError, Text, cache::Cache, check, config, decoder::Decoder,
-    files::OnDisk, gguf::Gguf, safetensors, tokenizer::Words,
+    Checker, Files, Judgement, LanguageError, cache::Cache, check, config, decoder::Decoder, files::OnDisk, gguf::Gguf,
+    safetensors, tokenizer::Words,
 };
 use crate::inference::{OnProgress, Progress};
 
@@ -79,7 +82,7 @@ impl Model {
         let most = self.decoder.config().context - 1;
         let asked = spec.max_tokens as usize;
         match (spec.messages.is_empty(), spec.max_tokens, spec.beams) {
-            (true, ..) => return Err(SpecError::NoMessage.into()),
+            (true, ..) => return Err(SpecError::Messages(0).into()),
             (_, 0, _) => {
                 return Err(SpecError::Tokens { tokens: 0, max: u32::try_from(most).unwrap_or(u32::MAX) }.into());
             }
@@ -159,8 +162,9 @@ fn stop_in(text: &str, spec: &TextSpec) -> Option<usize> {
     stops.filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop)).min()
 }
 
-impl Generator for Model {
-    fn generate(&mut self, spec: &TextSpec, on_progress: &mut OnProgress<'_>) -> Result<Text, LanguageError> {
+impl Model {
+    /// The text of `spec`; a step of its progress is a token.
+    pub fn write(&self, spec: &TextSpec, on_progress: &mut OnProgress<'_>) -> Result<Text, LanguageError> {
         let prompt = self.prompt(spec)?;
         let mut advance = |step: usize| {
             let step = u32::try_from(step).unwrap_or(u32::MAX);

@@ -9,7 +9,10 @@ use std::{
 };
 
 use candle_core::{Device, Tensor};
-use oracle::spec::{Message, Prompt, Role, TextSpec};
+use oracle::{
+    output::Text,
+    spec::{Message, Prompt, Role, TextSpec},
+};
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -65,7 +68,7 @@ fn open_at(path: &Path) -> Result<Model, LanguageError> {
 }
 
 fn generate(model: &mut Model, spec: &TextSpec) -> Text {
-    model.generate(spec, &mut |_| ControlFlow::Continue(())).unwrap()
+    model.write(spec, &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
 /// Of all positions of `tokens`, computed in pieces of `piece` tokens.
@@ -222,10 +225,10 @@ fn a_prompt_that_is_too_long_keeps_its_last_tokens_and_any_bytes_are_one() {
 
 #[test]
 fn what_no_model_can_write_is_refused_in_one_line() {
-    let mut model = open("llama");
+    let model = open("llama");
     let spec = Expected::of("llama").greedy();
-    let mut refused = |spec: TextSpec| {
-        let error = model.generate(&spec, &mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
+    let refused = |spec: TextSpec| {
+        let error = model.write(&spec, &mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
         assert!(!error.contains('\n'), "{error}");
         error
     };
@@ -234,9 +237,9 @@ fn what_no_model_can_write_is_refused_in_one_line() {
     let none = "0 tokens are out of bounds: this model writes 1 to 127";
     assert_eq!(refused(TextSpec { max_tokens: 0, ..spec.clone() }), none);
     assert!(refused(TextSpec { beams: 0, ..spec.clone() }).starts_with("0 beams are out of bounds"));
-    assert!(refused(TextSpec { messages: Vec::new(), ..spec.clone() }).starts_with("there is no message"));
+    assert!(refused(TextSpec { messages: Vec::new(), ..spec.clone() }).starts_with("there are 0 messages"));
 
-    let cancelled = model.generate(&spec, &mut |_| ControlFlow::Break(())).unwrap_err();
+    let cancelled = model.write(&spec, &mut |_| ControlFlow::Break(())).unwrap_err();
     assert!(matches!(cancelled, LanguageError::Cancelled));
 }
 
@@ -326,8 +329,8 @@ fn damaged_weights_are_noticed_when_logits_are_not_numbers() {
         bytes[end / 2..].fill(0xff);
         bytes
     });
-    let mut model = open_at(folder.path()).unwrap();
-    let error = model.generate(&Expected::of("llama").greedy(), &mut |_| ControlFlow::Continue(())).unwrap_err();
+    let model = open_at(folder.path()).unwrap();
+    let error = model.write(&Expected::of("llama").greedy(), &mut |_| ControlFlow::Continue(())).unwrap_err();
     assert!(matches!(error, LanguageError::NotFinite(0)), "{error}");
 }
 

@@ -1,0 +1,165 @@
+//! `prover-node selftest`: whether this machine may serve the models that are installed on it.
+
+use std::{fs, ops::ControlFlow, path::PathBuf, process::ExitCode};
+
+use alloy::primitives::B256;
+use comfy_table::{LineStyle, Table, TableStyle};
+use eyre::{bail, ensure, eyre};
+use oracle::{
+    manifest::{Golden, LocalModel, MANIFEST_FILE, Manifest},
+    models_dir::ModelsDirArgs,
+    spec::Spec,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{print_json, printable, profile::ProfileArgs};
+use crate::{
+    inference::Model,
+    output::write_atomically,
+    selftest::{Finding, examine},
+};
+
+/// Which models.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A model's manifest states golden jobs with the digests that its author got. A machine whose digests are not within the \
+model's accept distances would lose money, so `run` and `register --model-dir` refuse such a model.
+
+Exit status: 0 every model may be served here, 1 one may not.
+
+Examples:
+  prover-node selftest
+  prover-node selftest --model-dir models/emoji-64 --arithmetic f16
+  prover-node selftest --model-dir my-model --record jobs.jsonl")]
+pub struct SelftestArgs {
+    /// A model's folder, or the name of an installed one; may be given several times [default: all below models/ and all
+    /// that `oracle models pull` has put on this machine]
+    #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR")]
+    model_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    models_dir: ModelsDirArgs,
+    #[command(flatten)]
+    profile: ProfileArgs,
+    /// For a model's author: make these jobs and write them into the manifest as its golden ones, which makes another
+    /// model of it. One JSON object a line: spec or prompt, and noiseSeed for pictures
+    #[arg(long, value_name = "FILE", requires = "model_dir")]
+    record: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    model: String,
+    manifest_hash: B256,
+    /// Whether all golden jobs came out as they should; none if there are none.
+    serves: Option<bool>,
+    findings: Vec<Finding>,
+}
+
+/// One job to record.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Line {
+    spec: Option<Spec>,
+    prompt: Option<String>,
+    #[serde(default)]
+    noise_seed: B256,
+}
+
+/// Runs the command.
+pub fn execute(args: &SelftestArgs, json: bool) -> eyre::Result<ExitCode> {
+    if let (Some(list), [folder]) = (&args.record, args.model_dir.as_slice()) {
+        record(args, &args.models_dir.resolve(folder), list)?;
+    } else if args.record.is_some() {
+        bail!("--record writes into one manifest: give one --model-dir");
+    }
+
+    let mut reports = Vec::new();
+    for files in models(args)? {
+        eprintln!("{}: {} golden jobs", printable(&files.manifest.name), files.manifest.golden.len());
+        let model = Model::load(&files, args.profile.settings())?;
+        let findings = files.manifest.golden.iter().map(|golden| examine(&files, &model, golden));
+        let findings = findings.collect::<Result<Vec<_>, _>>()?;
+        let serves = (!findings.is_empty()).then(|| findings.iter().all(Finding::serves));
+        reports.push(Report { model: files.manifest.name.clone(), manifest_hash: files.hash, serves, findings });
+    }
+    ensure!(
+        !reports.is_empty(),
+        "no model is installed here: `oracle models pull NAME` gets one, or name a --model-dir"
+    );
+
+    match json {
+        true => print_json(&reports)?,
+        false => reports.iter().for_each(print),
+    }
+    Ok(if reports.iter().any(|report| report.serves == Some(false)) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Those that were named, each with an id; or all that have their files here.
+fn models(args: &SelftestArgs) -> eyre::Result<Vec<LocalModel>> {
+    if !args.model_dir.is_empty() {
+        let open = |folder: &PathBuf| LocalModel::open(&args.models_dir.resolve(folder));
+        return Ok(args.model_dir.iter().map(open).collect::<Result<_, _>>()?);
+    }
+    let pulled = args.models_dir.models_dir().map(|models| models.models()).unwrap_or_default();
+    let pulled = pulled.into_iter().map(|(folder, _)| folder);
+    let bundled = fs::read_dir("models").into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut folders: Vec<_> = bundled.chain(pulled).collect();
+    folders.sort_unstable();
+    let whole = |model: &LocalModel| {
+        let is_there = |path: &str| model.folder.join(path).is_file();
+        model.manifest.files.iter().all(|file| is_there(file.path.as_str()))
+    };
+    Ok(folders.iter().filter_map(|folder| LocalModel::open(folder).ok()).filter(whole).collect())
+}
+
+fn record(args: &SelftestArgs, folder: &std::path::Path, list: &std::path::Path) -> eyre::Result<()> {
+    let files = LocalModel::open(folder)?;
+    let model = Model::load(&files, args.profile.settings())?;
+    let text = fs::read_to_string(list).map_err(|error| eyre!("cannot read {}: {error}", list.display()))?;
+    let mut golden = Vec::new();
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+        let at = |error: &dyn std::fmt::Display| eyre!("{}, line {number}: {error}", list.display());
+        let Line { spec, prompt, noise_seed } = serde_json::from_str(line).map_err(|error| at(&error))?;
+        let spec = match (spec, prompt) {
+            (Some(spec), None) => spec,
+            (None, Some(prompt)) => files.manifest.pipeline.spec(&prompt),
+            _ => return Err(at(&"give either a spec or a prompt")),
+        };
+        let output = model.make(&spec, noise_seed, &mut |_| ControlFlow::Continue(())).map_err(|error| at(&error))?;
+        golden.push(Golden { spec, noise_seed, digest: output.digest() });
+    }
+    let manifest = Manifest { golden, ..files.manifest };
+    oracle::manifest::Draft::from(manifest.clone()).check()?;
+    write_atomically(&folder.join(MANIFEST_FILE), &manifest.to_bytes()?)?;
+    Ok(())
+}
+
+fn print(report: &Report) {
+    let verdict = match report.serves {
+        None => "its manifest has no golden jobs: whether this machine may serve it is not known",
+        Some(true) => "this machine may serve it",
+        Some(false) => "this machine must not serve it: honest votes from here would be slashed",
+    };
+    println!("{} ({}): {verdict}", printable(&report.model), report.manifest_hash);
+    if report.findings.is_empty() {
+        return;
+    }
+    let mut table = Table::new();
+    let line = LineStyle::none().fill('─').junction('─');
+    table.load_style(TableStyle::new().header_separator(line)).set_header([
+        "golden job",
+        "distances",
+        "zone",
+        "seconds",
+    ]);
+    for finding in &report.findings {
+        table.add_row([
+            printable(&finding.spec.prompt()),
+            finding.distances.map(|bits| bits.to_string()).join(" "),
+            format!("{:?}", finding.zone).to_lowercase(),
+            format!("{:.1}", finding.seconds),
+        ]);
+    }
+    println!("{table}");
+}

@@ -1,0 +1,31 @@
+//! A language model as the node has it: its files are those that a manifest pins.
+
+use oracle::manifest::{Arithmetic, LocalModel};
+
+use super::{Files, LanguageError, Model, Settings};
+use crate::inference::{self, InferenceError, weights};
+
+/// A model's pinned files, each checked as it is read.
+struct Pinned<'a>(&'a LocalModel);
+
+impl Files for Pinned<'_> {
+    fn names(&self) -> Vec<String> {
+        self.0.manifest.files.iter().map(|file| file.path.as_str().to_owned()).collect()
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<u8>, LanguageError> {
+        Ok(weights::read(self.0, name)?)
+    }
+
+    fn place(&self) -> String {
+        self.0.folder.display().to_string()
+    }
+}
+
+impl Model {
+    /// Loads a model whose manifest says that it writes texts. Weights are f32.
+    pub fn of(model: &LocalModel, settings: inference::Settings) -> Result<Self, InferenceError> {
+        settings.check(model, &[Arithmetic::F32])?;
+        Ok(Self::load(&Pinned(model), Settings { threads: settings.threads })?)
+    }
+}
