@@ -222,7 +222,8 @@ async fn a_full_disk_is_said_and_leaves_nothing_behind() -> Result<()> {
     Ok(())
 }
 
-const GOOD_SPEC: &str = r#"{"prompt": "a dog", "width": 64, "height": 64, "steps": 1, "guidance": 1000}"#;
+const GOOD_SPEC: &str =
+    r#"{"kind": "image", "prompt": "a dog", "width": 64, "height": 64, "steps": 1, "guidance": 1000}"#;
 
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;

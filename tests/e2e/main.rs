@@ -13,3 +13,4 @@ mod fraud;
 mod no_quorum;
 mod play;
 mod restart;
+mod texts;

@@ -1,4 +1,6 @@
-//! The bundled model, registered on the test's chain.
+//! Models, registered on the test's chain.
+
+use std::path::Path;
 
 use alloy::primitives::B256;
 use eyre::{OptionExt as _, Result, ensure};
@@ -14,14 +16,18 @@ pub const TIME: u32 = 20_000;
 /// What one seat can earn with a job, in ETH: the most that the stake allows.
 pub const SHARE: f64 = 0.01;
 
-/// Registers it by `oracle models register` and gives its id.
+/// Registers the bundled one by `oracle models register` and gives its id.
 pub async fn register(devnet: &Devnet, author: &Party) -> Result<B256> {
     register_taking(devnet, author, TIME).await
 }
 
 /// The same, said to take other than the usual [`TIME`].
 pub async fn register_taking(devnet: &Devnet, author: &Party, time: u32) -> Result<B256> {
-    let folder = programs::bundled_model();
+    register_folder(devnet, author, &programs::bundled_model(), time).await
+}
+
+/// Another model.
+pub async fn register_folder(devnet: &Devnet, author: &Party, folder: &Path, time: u32) -> Result<B256> {
     ensure!(
         folder.join(oracle::manifest::MANIFEST_FILE).is_file(),
         "there is no model in {}: clone the repository again, or name another folder in QUORATE_MODEL_DIR",

@@ -205,7 +205,7 @@ async fn gas_of(chain: &Chain, logs: &[Log]) -> Result<Vec<StepGas>> {
 
 fn step_of(log: &Log) -> Option<&'static str> {
     match JobEvent::decode_log(&log.inner).ok()?.data {
-        JobEvent::Requested(_) => Some("request"),
+        JobEvent::ImageRequested(_) | JobEvent::TextRequested(_) => Some("request"),
         JobEvent::Opened(event) if event.number > 1 => Some("appeal"),
         JobEvent::Drawn(_) => Some("draw"),
         JobEvent::Committed(_) => Some("commit"),

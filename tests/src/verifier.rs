@@ -1,6 +1,10 @@
 //! A verifier: a party with a seat, and the real node running for it as a process.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use alloy::primitives::{Address, B256};
 use eyre::{OptionExt as _, Result, bail};
@@ -36,6 +40,7 @@ pub struct Verifier {
     /// Number in the model's pool.
     pub seat: u32,
     program: PathBuf,
+    model_dir: PathBuf,
     flags: Vec<String>,
     log: PathBuf,
     confirmations: u64,
@@ -71,13 +76,13 @@ impl Verifier {
     fn seated(devnet: &Devnet, seat: u32, party: Party) -> Result<Self> {
         let data_dir = devnet.folder.join(&party.name);
         let mut flags: Vec<String> = devnet.chain_args().into();
-        flags.extend(["--model-dir".to_owned(), programs::bundled_model().display().to_string()]);
         flags.extend(["--data-dir".to_owned(), data_dir.display().to_string()]);
         flags.extend(["--keystore".to_owned(), party.keystore.display().to_string()]);
         flags.extend(["--password-file".to_owned(), party.password_file.display().to_string()]);
         flags.extend(["--listen", "127.0.0.1:0"].map(str::to_owned));
         let log = devnet.folder.join(format!("{}.log", party.name));
-        Ok(Self { party, seat, program: programs::built("prover-node")?, flags, log, confirmations: 1, process: None })
+        let (program, model_dir) = (programs::built("prover-node")?, programs::bundled_model());
+        Ok(Self { party, seat, program, model_dir, flags, log, confirmations: 1, process: None })
     }
 
     /// Gives the node more flags.
@@ -85,6 +90,12 @@ impl Verifier {
     pub fn with(mut self, flags: &[&str]) -> Self {
         self.flags.extend(flags.iter().map(|flag| (*flag).to_owned()));
         self
+    }
+
+    /// Serves another model than the bundled one.
+    #[must_use]
+    pub fn serving(self, model_dir: &Path) -> Self {
+        Self { model_dir: model_dir.to_owned(), ..self }
     }
 
     /// Blocks on top of another before it counts for the node; one if this is not said.
@@ -105,6 +116,8 @@ impl Verifier {
         let mut command = Command::new(&self.program);
         command
             .arg("run")
+            .arg("--model-dir")
+            .arg(&self.model_dir)
             .args(&self.flags)
             .args(["--confirmations", &self.confirmations.to_string()])
             .env("NO_COLOR", "1")

@@ -8,7 +8,7 @@ use eyre::{OptionExt as _, Result, ensure};
 use oracle::{
     chain::{
         Account,
-        IGenerationOracle::{Outcome, Requested, Terms},
+        IGenerationOracle::{ImageRequested, Outcome, Terms},
         IVerifierStakes::Enrolled,
     },
     commitment::Opening,
@@ -215,7 +215,7 @@ impl Cast {
         let oracle = chain.oracle();
         let call = oracle.requestImage(self.model, (&spec).into(), terms);
         let receipt = self.requester.send(call.value(fee)).await?;
-        Ok(receipt.decoded_log::<Requested>().ok_or_eyre("requested without an event")?.jobId)
+        Ok(receipt.decoded_log::<ImageRequested>().ok_or_eyre("requested without an event")?.jobId)
     }
 
     /// A draw of three from a pool of that many seats.

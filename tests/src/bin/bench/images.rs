@@ -12,10 +12,7 @@ use std::{
 
 use alloy::primitives::B256;
 use eyre::{Context as _, Result, ensure};
-use oracle::{
-    manifest::LocalModel,
-    spec::{ImageSpec, Prompt},
-};
+use oracle::manifest::LocalModel;
 use prover_node::inference::{Pipeline, Settings};
 use quorate_tests::programs;
 use serde::{Deserialize, Serialize};
@@ -31,7 +28,7 @@ const PROMPTS: [&str; 4] = ["a fox", "a house on a blue background", "a bee", "a
 pub(crate) struct ImageArgs {
     /// A Python with diffusers; without it pictures are raced against nobody
     #[arg(long, value_name = "PYTHON")]
-    diffusers: Option<PathBuf>,
+    pub(crate) diffusers: Option<PathBuf>,
     /// A Python with stable-diffusion.cpp (cyllama)
     #[arg(long, value_name = "PYTHON")]
     stable_diffusion_cpp: Option<PathBuf>,
@@ -82,23 +79,11 @@ pub(crate) fn measure(args: &ImageArgs) -> Result<Vec<Race>> {
     Ok(races)
 }
 
-fn spec(model: &LocalModel, prompt: &str) -> ImageSpec {
-    let defaults = model.manifest.defaults;
-    ImageSpec {
-        prompt: prompt.into(),
-        negative_prompt: Prompt::default(),
-        width: defaults.width,
-        height: defaults.height,
-        steps: defaults.steps,
-        solver: defaults.solver,
-        guidance: defaults.guidance,
-        seed: B256::ZERO,
-    }
-}
-
 fn ours(model: &LocalModel, threads: NonZeroUsize) -> Result<f64> {
     let pipeline = Pipeline::load(model, Settings { threads, ..Settings::default() })?;
-    let picture = |prompt| pipeline.generate(&spec(model, prompt), B256::ZERO, &mut |_| ControlFlow::Continue(()));
+    let image = model.manifest.image()?;
+    let picture =
+        |prompt: &str| pipeline.generate(&image.spec(prompt.into()), B256::ZERO, &mut |_| ControlFlow::Continue(()));
     picture(PROMPTS[0])?;
     let mut best = f64::INFINITY;
     for _ in 0..TRIES {
@@ -117,7 +102,7 @@ fn theirs(
     peer: &str,
     python: &Path,
 ) -> Result<(Option<f64>, Option<String>)> {
-    let defaults = model.manifest.defaults;
+    let defaults = model.manifest.image()?.defaults;
     let request = json!({
         "model": model.folder, "threads": threads, "width": defaults.width, "height": defaults.height,
         "steps": defaults.steps, "guidance": defaults.guidance, "prompts": PROMPTS.repeat(TRIES),

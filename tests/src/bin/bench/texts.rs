@@ -10,8 +10,11 @@ use std::{
 };
 
 use eyre::{Result, WrapErr as _, ensure, eyre};
-use oracle::spec::{Message, Role, TextSpec};
-use prover_node::inference::language::{Checker as _, Generator as _, Judgement, Model, Reason, Settings, Text};
+use oracle::{
+    output::Text,
+    spec::{Message, Role, TextSpec},
+};
+use prover_node::inference::language::{Checker as _, Judgement, Model, Reason, Settings};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -59,9 +62,9 @@ pub(crate) struct TextArgs {
     pub(crate) model: Option<PathBuf>,
     /// A Python with llama.cpp (cyllama)
     #[arg(long, value_name = "PYTHON", requires = "work")]
-    peer: Option<PathBuf>,
+    llama_cpp: Option<PathBuf>,
     /// Where the peer's weights in f32 are kept
-    #[arg(long, value_name = "DIR", requires = "peer")]
+    #[arg(long, value_name = "DIR", requires = "llama_cpp")]
     work: Option<PathBuf>,
 }
 
@@ -146,7 +149,7 @@ pub(crate) fn measure(path: &Path, args: &TextArgs) -> Result<Texts> {
         let threads = settings.threads;
         Ok(json!({ "threads": threads, "long": long, "short": short, "tokens": TOKENS, "prompts": prompts }))
     };
-    let text = match (&args.peer, &args.work) {
+    let text = match (&args.llama_cpp, &args.work) {
         (Some(python), Some(work)) => {
             // The same weights, to compare texts and speed; and what llama.cpp is used for.
             let same = ask(python, &in_f32(python, path, work)?, request(&PROMPTS)?)?;
@@ -179,7 +182,7 @@ struct Timed {
 fn timed(model: &mut Model, spec: &TextSpec) -> Result<Timed> {
     let start = Instant::now();
     let mut first = 0.0;
-    let text = model.generate(spec, &mut |progress| {
+    let text = model.write(spec, &mut |progress| {
         if progress.step == 1 {
             first = start.elapsed().as_secs_f64();
         }

@@ -1,5 +1,7 @@
 //! Who plays: the model's author, a requester, four honest verifiers on different numeric profiles, and a cheater.
 
+use std::path::Path;
+
 use alloy::primitives::{Address, B256};
 use eyre::Result;
 use quorate_tests::{
@@ -7,7 +9,7 @@ use quorate_tests::{
     model,
     party::Party,
     programs,
-    verifier::{PROFILES, Verifier, come_of_age},
+    verifier::{Profile, Verifier, come_of_age},
 };
 
 use crate::{money::money_of, report::Money};
@@ -33,10 +35,11 @@ pub(crate) struct Purses {
 }
 
 impl Cast {
-    /// Registers the model, takes five seats, starts five nodes, and waits until all of them work.
-    pub(crate) async fn enter(devnet: &Devnet) -> Result<Self> {
+    /// Registers the model in `folder`, takes five seats, starts five nodes on these profiles and one that cheats, and
+    /// waits until all of them work.
+    pub(crate) async fn enter(devnet: &Devnet, folder: &Path, profiles: &[Profile]) -> Result<Self> {
         println!("registering the model ...");
-        let model = model::register(devnet, &devnet.party("author")?).await?;
+        let model = model::register_folder(devnet, &devnet.party("author")?, folder, model::TIME).await?;
 
         println!("staking five verifiers and starting their nodes ...");
         let names = ["alice", "bob", "carol", "dave", "mallory"];
@@ -44,7 +47,8 @@ impl Cast {
         let verifiers = Verifier::register(devnet, parties, model).await?;
         let mut players = Vec::new();
         for (number, verifier) in verifiers.into_iter().enumerate() {
-            players.push(Player::start(verifier, PROFILES.get(number).map(|profile| (profile.name, profile.flags)))?);
+            let profile = profiles.get(number).map(|profile| (profile.name, profile.flags));
+            players.push(Player::start(verifier.serving(folder), profile)?);
         }
         for player in &mut players {
             player.verifier.ready(devnet).await?;
@@ -78,7 +82,7 @@ impl Player {
         let (profile, honest, mut verifier) = match profile {
             Some((name, flags)) => (name, true, verifier.with(flags)),
             None => (
-                "cheats: 1/4 of the steps, other noise",
+                "cheats: a quarter of the work, other noise",
                 false,
                 verifier.by(programs::built("cheater")?).with(&["--no-appeal"]),
             ),

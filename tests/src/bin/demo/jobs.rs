@@ -12,7 +12,7 @@ use oracle::chain::{
     IGenerationOracle::{Outcome, Phase, Step},
     RoundHistory,
 };
-use quorate_tests::{devnet::Devnet, model, outcome::JobOutcome, programs};
+use quorate_tests::{devnet::Devnet, model, outcome::JobOutcome};
 use serde::Deserialize;
 
 use crate::cast::Cast;
@@ -21,7 +21,7 @@ use crate::cast::Cast;
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Some blocks.
-const FETCHING: Duration = Duration::from_secs(60);
+pub(crate) const FETCHING: Duration = Duration::from_secs(60);
 
 /// One paid job, and what came of it.
 pub(crate) struct Order {
@@ -35,12 +35,19 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Pays for a picture.
-    pub(crate) async fn submit(devnet: &Devnet, cast: &Cast, number: usize, prompt: &str, size: u8) -> Result<Self> {
+    /// Pays for what the model in `folder` makes of a prompt.
+    pub(crate) async fn submit(
+        devnet: &Devnet,
+        cast: &Cast,
+        folder: &Path,
+        number: usize,
+        prompt: &str,
+        size: u8,
+    ) -> Result<Self> {
         let submitted = devnet
             .oracle()?
             .args(["submit", prompt, "--model", &cast.model.to_string(), "--manifest"])
-            .arg(programs::bundled_model())
+            .arg(folder)
             .args(["--committee", &size.to_string(), "--share", &model::SHARE.to_string()])
             .signed_by(&cast.requester)
             .json()
@@ -117,7 +124,7 @@ async fn standing(devnet: &Devnet, id: B256) -> Result<(String, bool)> {
     let seats = votes.len();
     let come = |steps: &[Step]| votes.iter().filter(|vote| steps.contains(&vote.step)).count();
     let stands = match job.phase {
-        Phase::Requested | Phase::Draw => "its committee is making the picture".to_owned(),
+        Phase::Requested | Phase::Draw => "its committee is at work".to_owned(),
         Phase::Commit => format!("{} of {seats} have committed", come(&[Step::Committed])),
         Phase::Reveal => format!("{} of {seats} have revealed", come(&[Step::Revealed])),
         Phase::Appeal => "decided, and soon final".to_owned(),

@@ -9,6 +9,7 @@ mod money;
 mod prompts;
 mod report;
 mod show;
+mod texts;
 
 use std::{
     path::{Path, PathBuf},
@@ -23,18 +24,22 @@ use quorate_tests::{
     devnet::{Devnet, Pace},
     process::conclude,
     programs,
+    verifier::PROFILES,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{cast::Cast, jobs::Order};
 
-/// Shows a paid image job from request to settlement, with a cheater among the verifiers
+/// Shows paid jobs from request to settlement, with a cheater among the verifiers
 #[derive(Parser)]
 #[command(name = "demo")]
 struct Args {
     /// Draws the prompts [default: another one each run]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
+    /// Texts of a small language model instead of pictures; `scripts/setup --with-text` gets it
+    #[arg(long)]
+    text: bool,
     /// Where pictures, contact sheet, report and logs go [default: demo-out in the repository]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -53,6 +58,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<()> {
+    if args.text {
+        return texts::run(args.out).await;
+    }
     let seed = args.seed.unwrap_or_else(|| OsRng.next_u64());
     let prompts = prompts::draw(&programs::bundled_model(), seed, COMMITTEES.len())?;
     let out = Output::prepare(&args.out.unwrap_or_else(|| programs::repository().join("demo-out")))?;
@@ -67,12 +75,13 @@ async fn run(args: Args) -> Result<()> {
 
 async fn play(devnet: &Devnet, out: &Output, seed: u64, prompts: &[String]) -> Result<()> {
     let began = Instant::now();
-    let cast = Cast::enter(devnet).await?;
+    let folder = programs::bundled_model();
+    let cast = Cast::enter(devnet, &folder, &PROFILES).await?;
     let before = cast.money(devnet).await?;
 
     let mut orders = Vec::new();
     for ((number, prompt), size) in (1..).zip(prompts).zip(COMMITTEES) {
-        orders.push(Order::submit(devnet, &cast, number, prompt, size).await?);
+        orders.push(Order::submit(devnet, &cast, &folder, number, prompt, size).await?);
     }
     jobs::await_verdicts(devnet, &orders).await?;
     for order in &mut orders {
@@ -89,14 +98,14 @@ async fn play(devnet: &Devnet, out: &Output, seed: u64, prompts: &[String]) -> R
 }
 
 /// Where results go.
-struct Output {
-    folder: PathBuf,
+pub(crate) struct Output {
+    pub(crate) folder: PathBuf,
     images: PathBuf,
 }
 
 impl Output {
     /// Makes room: what an earlier demo left there goes, and nothing else.
-    fn prepare(folder: &Path) -> Result<Self> {
+    pub(crate) fn prepare(folder: &Path) -> Result<Self> {
         let folder = std::path::absolute(folder)?;
         let images = folder.join("images");
         for leftover in [&images, &folder.join("logs")] {
@@ -113,7 +122,7 @@ impl Output {
         Ok(Self { folder, images })
     }
 
-    fn keep_logs(&self, from: &Path) -> Result<()> {
+    pub(crate) fn keep_logs(&self, from: &Path) -> Result<()> {
         let logs = self.folder.join("logs");
         std::fs::create_dir_all(&logs)?;
         for entry in std::fs::read_dir(from)? {
