@@ -45,6 +45,7 @@ pub(crate) struct Gas {
     job: BTreeMap<u8, u64>,
     /// The very first one of a deployment, with three seats: nobody in it has used a slot before.
     first_job: u64,
+    /// From the smallest committee to the third: it grows with the committee, as `job` shows.
     per_extra_verifier: u64,
     /// The mean of each kind; an appeal is the one to seven seats.
     steps: Steps,
@@ -88,7 +89,7 @@ pub(crate) async fn measure() -> Result<Gas> {
     for pool in POOLS {
         draw.insert(pool, cast.draw_from(pool).await?);
     }
-    let (few, many) = (SIZES[0], SIZES[SIZES.len() - 1]);
+    let (few, many) = (SIZES[0], SIZES[2]);
     let per_extra_verifier = (job[&many] - job[&few]) / u64::from(many - few);
     Ok(Gas { first_job: first[&few], job, per_extra_verifier, steps, draw })
 }

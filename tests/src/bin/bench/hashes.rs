@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, path::Path, process::Command, time::Instant};
 
-use eyre::{Result, WrapErr as _, ensure};
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use image::{Rgb, RgbImage};
 use oracle::digest::Digest;
 use serde::Serialize;
@@ -23,6 +23,9 @@ pub(crate) struct Hashes {
     digests_s: f64,
     peer: &'static str,
     peer_digests_s: Option<f64>,
+    /// Why there is no figure of the peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_run: Option<String>,
 }
 
 /// With the peer if there is a Python that has it.
@@ -34,8 +37,12 @@ pub(crate) fn measure(python: Option<&Path>) -> Result<Hashes> {
         Ok(begun.elapsed().as_secs_f64())
     };
     let digests_s = rate(ours)?;
-    let peer_digests_s = python.map(|python| rate(|| theirs(python, &picture))).transpose()?;
-    Ok(Hashes { side: SIDE, digests_s, peer: "ImageHash: aHash, dHash, pHash, colorhash", peer_digests_s })
+    let theirs = python.ok_or_eyre("no Python has it").and_then(|python| rate(|| theirs(python, &picture)));
+    let (peer_digests_s, not_run) = match theirs {
+        Ok(rate) => (Some(rate), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    Ok(Hashes { side: SIDE, digests_s, peer: "ImageHash: aHash, dHash, pHash, colorhash", peer_digests_s, not_run })
 }
 
 fn rate(seconds: impl Fn() -> Result<f64>) -> Result<f64> {
@@ -54,7 +61,8 @@ fn theirs(python: &Path, picture: &RgbImage) -> Result<f64> {
 }
 
 pub(crate) fn print(hashes: &Hashes) {
-    let Hashes { side, digests_s, peer, peer_digests_s } = hashes;
-    let theirs = peer_digests_s.map_or_else(|| "not run: no Python has it".to_owned(), |rate| format!("{rate:.0}"));
+    let Hashes { side, digests_s, peer, peer_digests_s, not_run } = hashes;
+    let not_run = || format!("not run: {}", not_run.as_deref().unwrap_or_default());
+    let theirs = peer_digests_s.map_or_else(not_run, |rate| format!("{rate:.0}"));
     println!("digests a second of {side}x{side} pixels: {digests_s:.0}; {peer}: {theirs}");
 }
