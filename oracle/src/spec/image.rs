@@ -29,7 +29,7 @@ pub struct ImageSpec {
     pub solver: Solver,
     /// Classifier-free guidance scale, in thousandths.
     pub guidance: u32,
-    /// What the requester adds to the noise; see [`noise_seed`].
+    /// What the requester adds to the noise; see [`noise_seed`](super::noise_seed).
     #[serde(default)]
     pub seed: B256,
 }

@@ -52,7 +52,7 @@ pub enum InferenceError {
     },
     /// Of a language model.
     #[error(transparent)]
-    Language(#[from] LanguageError),
+    Language(Box<LanguageError>),
     /// The operator's arithmetic is not among the model's.
     #[error("the manifest of {model} does not permit {} arithmetic on this device; choose among: {}", names(&[*asked]), names(permitted))]
     Arithmetic {
@@ -92,6 +92,12 @@ pub enum InferenceError {
     /// The model's thread has ended.
     #[error("the model's thread has stopped; restart the node and look for its last message")]
     Stopped,
+}
+
+impl From<LanguageError> for InferenceError {
+    fn from(error: LanguageError) -> Self {
+        Self::Language(Box::new(error))
+    }
 }
 
 impl From<candle_core::Error> for InferenceError {

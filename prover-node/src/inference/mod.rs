@@ -52,17 +52,17 @@ pub trait Generator: Send + 'static {
 /// A model of either kind.
 pub enum Model {
     /// Makes pictures.
-    Image(Pipeline),
+    Image(Box<Pipeline>),
     /// Makes texts.
-    Text(language::Model),
+    Text(Box<language::Model>),
 }
 
 impl Model {
     /// Loads what the manifest says, each file checked as it is read.
     pub fn load(model: &LocalModel, settings: Settings) -> Result<Self, InferenceError> {
         Ok(match model.manifest.pipeline {
-            Kind::Image(_) => Self::Image(Pipeline::load(model, settings)?),
-            Kind::Text(_) => Self::Text(language::Model::of(model, settings)?),
+            Kind::Image(_) => Self::Image(Box::new(Pipeline::load(model, settings)?)),
+            Kind::Text(_) => Self::Text(Box::new(language::Model::of(model, settings)?)),
         })
     }
 

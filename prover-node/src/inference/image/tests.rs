@@ -329,7 +329,7 @@ fn arithmetic_must_be_permitted() {
 async fn the_thread_makes_pictures_and_tells_how_far_it_is() {
     let pipeline = Tiny::new().load(settings()).unwrap();
     let (expected, spec) = (picture(&pipeline, &spec()), Spec::Image(spec()));
-    let inference = Inference::spawn(Model::Image(pipeline)).unwrap();
+    let inference = Inference::spawn(Model::Image(Box::new(pipeline))).unwrap();
     let mut seen = Vec::new();
     let made = inference.generate(spec, B256::repeat_byte(9), |progress| seen.push(progress.step)).await.unwrap();
     assert_eq!(made, Output::Picture(expected));
