@@ -2,7 +2,7 @@
 
 use minijinja::{Environment, Error, ErrorKind, Value, context, syntax::SyntaxConfig};
 use minijinja_contrib::pycompat::unknown_method_callback;
-use oracle::spec::{Message, Role};
+use oracle::spec::Message;
 
 use super::LanguageError;
 
@@ -23,7 +23,7 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// Parses `source`.
+    /// Parses `source`, and tries it on a single message.
     pub(super) fn parse(source: String, tokens: Vec<(String, String)>) -> Result<Self, LanguageError> {
         let mut environment = Environment::new();
         // As `transformers` sets Jinja up.
@@ -33,15 +33,25 @@ impl Template {
         environment.add_function("raise_exception", raise_exception);
         environment.set_fuel(Some(FUEL));
         environment.add_template_owned(NAME, source).map_err(refused)?;
-        Ok(Self { environment, tokens })
+        let template = Self { environment, tokens };
+        template.try_render(&[Message::user("Hello")]).map_err(refused)?;
+        Ok(template)
     }
 
     /// The prompt that asks for the assistant's answer to `messages`. Bytes that are not UTF-8 become U+FFFD.
+    ///
+    /// Some templates refuse some conversations, such as one that begins with the assistant. But a job that was paid for
+    /// must have an answer, or whoever asks could make all honest machines decline: such a conversation is written as
+    /// one message of the user's, with a line `role: content` for each of its messages.
     pub(super) fn render(&self, messages: &[Message]) -> Result<String, LanguageError> {
+        self.try_render(messages).or_else(|_| self.try_render(&[as_one(messages)])).map_err(refused)
+    }
+
+    fn try_render(&self, messages: &[Message]) -> Result<String, Error> {
         let messages: Vec<_> = messages
             .iter()
             .map(|message| {
-                Value::from_pairs([("role", role(message.role).to_owned()), ("content", message.content.text())])
+                Value::from_pairs([("role", message.role.name().to_owned()), ("content", message.content.text())])
             })
             .collect();
         let values = context! {
@@ -51,20 +61,17 @@ impl Template {
             documents => Value::from(()),
             ..Value::from_pairs(self.tokens.iter().map(|(name, token)| (name.as_str(), token.as_str())))
         };
-        self.environment.get_template(NAME).and_then(|template| template.render(values)).map_err(refused)
+        self.environment.get_template(NAME).and_then(|template| template.render(values))
     }
+}
+
+fn as_one(messages: &[Message]) -> Message {
+    let line = |message: &Message| format!("{}: {}", message.role.name(), message.content.text());
+    Message::user(messages.iter().map(line).collect::<Vec<_>>().join("\n").as_str())
 }
 
 fn raise_exception(message: &str) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message.to_owned()))
-}
-
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-    }
 }
 
 #[allow(clippy::needless_pass_by_value)] // `map_err` hands it over.
@@ -75,6 +82,8 @@ fn refused(error: Error) -> LanguageError {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use oracle::spec::Role;
+
     use super::*;
 
     fn render(source: &str, messages: &[(Role, &str)]) -> Result<String, LanguageError> {
@@ -106,7 +115,16 @@ mod tests {
     }
 
     #[test]
-    fn a_template_may_refuse_and_does_not_run_for_ever() {
+    fn a_conversation_that_a_template_refuses_is_one_message() {
+        let strict = "{% if messages[0].role != 'user' %}{{ raise_exception('users begin') }}{% endif %}<{{ messages | map(attribute='content') | join('|') }}>";
+        let said = [(Role::System, "be brief"), (Role::User, "hi")];
+        assert_eq!(render(strict, &said[1..]).unwrap(), "<hi>");
+        assert_eq!(render(strict, &said).unwrap(), "<system: be brief\nuser: hi>");
+        assert_eq!(render(strict, &[(Role::Assistant, "")]).unwrap(), "<assistant: >");
+    }
+
+    #[test]
+    fn a_template_that_takes_nothing_is_refused_and_none_runs_for_ever() {
         let refused = render("{{ raise_exception('roles must alternate') }}", &[]).unwrap_err().to_string();
         assert!(refused.contains("roles must alternate") && !refused.contains('\n'), "{refused}");
         let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}";
