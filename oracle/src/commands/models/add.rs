@@ -33,6 +33,9 @@ use crate::commands::{
     files::{check_absent, write_whole},
 };
 
+/// Tokens that a text of an added model may have, unless its author changes that.
+const MOST_TOKENS: u64 = 512;
+
 /// Largest side of an image in a manifest that is made here, in pixels: twice the native one, if that is less.
 const MAX_SIDE: u32 = 2_048;
 
@@ -239,10 +242,17 @@ impl Place {
             Family::Qwen3 => TextFamily::Qwen3,
             Family::Gemma3 => TextFamily::Gemma3,
         };
+        // A text takes no more than the model can look back on, less a token of the prompt.
+        let context = match available.contains("config.json") {
+            true => config("config.json").await?["max_position_embeddings"].as_u64(),
+            false => None,
+        };
+        let most = context.map_or(MOST_TOKENS, |context| context.saturating_sub(1).min(MOST_TOKENS));
+        let max_tokens = u32::try_from(most)?.max(1);
         Ok(Pipeline::Text(TextPipeline {
             family: text,
-            defaults: TextDefaults { max_tokens: 128, beams: 1 },
-            bounds: TextBounds { max_tokens: 512, max_beams: 4 },
+            defaults: TextDefaults { max_tokens: max_tokens.min(128), beams: 1 },
+            bounds: TextBounds { max_tokens, max_beams: 4 },
             profile: TextProfile::default(),
         }))
     }
