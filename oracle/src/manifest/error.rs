@@ -103,6 +103,15 @@ pub enum Unsound {
 /// Why a model on disk cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
+    /// Nothing lies there.
+    #[error(
+        "there is no model in {}: name the folder of a quorate-model.json, or get a model with `oracle models pull NAME`",
+        folder.display()
+    )]
+    NoModel {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// It could not be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {

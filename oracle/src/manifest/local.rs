@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read},
+    io::{self, ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
@@ -39,7 +39,10 @@ impl LocalDraft {
         let path = folder.join(MANIFEST_FILE);
         let unreadable = |source| ManifestError::Unreadable { path: path.clone(), source };
         let mut bytes = Vec::new();
-        let file = File::open(&path).map_err(unreadable)?;
+        let file = File::open(&path).map_err(|source| match source.kind() {
+            ErrorKind::NotFound => ManifestError::NoModel { folder: folder.to_owned() },
+            _ => unreadable(source),
+        })?;
         file.take(MAX_MANIFEST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         Self::parse(&bytes, folder).map_err(|source| ManifestError::Unsound { path, source })
     }

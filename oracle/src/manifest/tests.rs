@@ -144,7 +144,7 @@ fn without_every_hash_and_the_commit_there_is_no_id() {
 #[test]
 fn what_is_not_a_manifest_is_refused_with_the_place() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(matches!(LocalModel::open(folder.path()), Err(ManifestError::Unreadable { .. })));
+    assert!(matches!(LocalModel::open(folder.path()), Err(ManifestError::NoModel { .. })));
     fs::write(folder.path().join(MANIFEST_FILE), r#"{"name": 7}"#).unwrap();
     let refused = LocalModel::open(folder.path()).unwrap_err().to_string();
     assert!(refused.contains("is not a model manifest") && refused.contains("line 1"), "{refused}");
