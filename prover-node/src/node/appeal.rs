@@ -37,7 +37,15 @@ impl Node {
     /// is nothing more to consider until the next verdict.
     pub(super) async fn consider_appeal(&self, look: &Look, key: DrawKey, votes: &[Vote]) -> Result<(), StepError> {
         let job = short(key.job);
-        let Some(prospect) = Prospect::of(look, key.number, votes) else { return Ok(()) };
+        let Some(prospect) = Prospect::of(look, key.number, votes) else {
+            if outvoted(look, key.number, votes).is_some() {
+                info!(
+                    job,
+                    "outvoted, and the verdict cannot be appealed: there is no further round, or none that the pool can staff"
+                );
+            }
+            return Ok(());
+        };
         if !self.appeals || !prospect.is_good() {
             info!(job, ?prospect, "outvoted, and not appealing");
             return Ok(());
@@ -83,11 +91,7 @@ impl Prospect {
         let job = &look.request.job;
         let profile = ToleranceProfile::from(job);
         let (ours, latest) = (votes.first()?.opening.digest, look.history.latest()?);
-        let judge = look.history.judge_of(number, job)?;
-        let seen = profile.zone(&judge, &ours);
-        if seen == Zone::Accepted {
-            return None;
-        }
+        let seen = outvoted(look, number, votes)?;
 
         let fee = NextRound::after(job, latest.number).ok()?.fee;
         let bond = if job.terms.fixedSeed { U256::ZERO } else { U256::from(job.bond) };
@@ -105,6 +109,14 @@ impl Prospect {
     pub(crate) fn is_good(&self) -> bool {
         self.kept + self.earned + self.reward > self.fee * U256::from(2)
     }
+}
+
+/// How the verdict as it stands sees our votes, if it does not accept them.
+fn outvoted(look: &Look, number: u8, votes: &[Vote]) -> Option<Zone> {
+    let job = &look.request.job;
+    let judge = look.history.judge_of(number, job)?;
+    let seen = ToleranceProfile::from(job).zone(&judge, &votes.first()?.opening.digest);
+    (seen != Zone::Accepted).then_some(seen)
 }
 
 #[cfg(test)]
