@@ -102,7 +102,7 @@ interface IGenerationLens {
     /// @notice What opening the next round costs, in wei: its shares and its bounties.
     function appealFee(IGenerationOracle.Job calldata job) external view returns (uint256);
 
-    /// @notice What a fraud loses once it is overturned: 70 % of a quorum's bonds. Zero with a fixed seed, and where the
+    /// @notice What a fraud loses once it is overturned: 70 % of a quorum's bonds. Zero for a text, with a fixed seed, and where the
     /// pool at the request could not staff the next round three times over or had more holes than seats. It holds if
     /// somebody who can generate the image again watches the appeal window, and if a later round finds a quorum: whoever
     /// keeps its seats fully bound with jobs of its own, or silent, while all rounds last, gets away.

@@ -327,7 +327,7 @@ interface IGenerationOracle {
     // ------------------------------------------------------------------------------------------------------- the request
 
     /// @notice Pays for an image out of the caller's balance, to which what is sent is added first; see
-    /// `IGenerationLens.quote` for the fee.
+    /// `IGenerationLens.quoteImage` for the fee.
     /// @dev A request cannot be cancelled, changed or topped up: whoever could walk away from a seed would roll it
     /// again. Refused unless the pool has as many seats that are surely old enough (`PoolView.old`).
     /// @return jobId `keccak256(abi.encode(chainid, contract, job))`

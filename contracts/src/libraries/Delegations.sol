@@ -34,19 +34,8 @@ library Delegations {
         view
         returns (bool)
     {
-        bytes32 hashed = keccak256(
-            abi.encode(
-                IMAGE_TYPE,
-                it.requester,
-                it.modelId,
-                hash(it.spec),
-                keccak256(abi.encode(TERMS_TYPE, it.terms)),
-                it.mostFee,
-                it.nonce,
-                it.deadline
-            )
-        );
-        return isSigned(it.requester, hashed, signature);
+        bytes memory rest = abi.encode(hash(it.terms), it.mostFee, it.nonce, it.deadline);
+        return isSigned(IMAGE_TYPE, it.requester, it.modelId, hash(it.spec), rest, signature);
     }
 
     function isSigned(IGenerationOracle.DelegatedText calldata it, bytes calldata signature)
@@ -54,24 +43,26 @@ library Delegations {
         view
         returns (bool)
     {
-        bytes32 hashed = keccak256(
-            abi.encode(
-                TEXT_TYPE,
-                it.requester,
-                it.modelId,
-                hash(it.spec),
-                keccak256(abi.encode(TERMS_TYPE, it.terms)),
-                it.mostFee,
-                it.nonce,
-                it.deadline
-            )
-        );
-        return isSigned(it.requester, hashed, signature);
+        bytes memory rest = abi.encode(hash(it.terms), it.mostFee, it.nonce, it.deadline);
+        return isSigned(TEXT_TYPE, it.requester, it.modelId, hash(it.spec), rest, signature);
     }
 
-    function isSigned(address requester, bytes32 hashed, bytes calldata signature) private view returns (bool) {
+    /// @param rest the fields after the spec, one word each
+    function isSigned(
+        bytes32 kind,
+        address requester,
+        bytes32 modelId,
+        bytes32 spec,
+        bytes memory rest,
+        bytes calldata signature
+    ) private view returns (bool) {
+        bytes32 hashed = keccak256(abi.encodePacked(abi.encode(kind, requester, modelId, spec), rest));
         bytes32 signed = MessageHashUtils.toTypedDataHash(domain(), hashed);
         return SignatureChecker.isValidSignatureNowCalldata(requester, signed, signature);
+    }
+
+    function hash(IGenerationOracle.Terms calldata terms) private pure returns (bytes32) {
+        return keccak256(abi.encode(TERMS_TYPE, terms));
     }
 
     /// @dev The contract is the oracle: a linked library runs in its place.

@@ -4,9 +4,9 @@ pragma solidity 0.8.37;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
-import {Protocol} from "../Protocol.t.sol";
+import {TypedData} from "./TypedData.t.sol";
 
-contract RequestImageForTest is Protocol {
+contract RequestImageForTest is TypedData {
     uint256 internal constant FEE = 3 * uint256(SHARE) + 255_000 * 2 * uint256(BASE_FEE);
 
     address internal signer;
@@ -334,42 +334,23 @@ contract RequestImageForTest is Protocol {
     }
 
     function typedData(IGenerationOracle.DelegatedImage memory it) internal view returns (string memory) {
-        string memory domain = string.concat(
-            '"domain":{"name":"Quorate","version":"1","chainId":',
-            vm.toString(block.chainid),
-            ',"verifyingContract":"',
-            vm.toString(address(oracle)),
-            '"}'
-        );
-        string memory message = string.concat(
-            '"message":{"requester":"',
-            vm.toString(it.requester),
-            '","modelId":"',
-            vm.toString(it.modelId),
-            '",',
-            specData(it.spec),
-            ",",
-            termsData(it.terms),
-            amountsData(it)
-        );
-        return string.concat("{", typesData(), ",", domain, ",", message, "}");
+        string memory amounts = amountsData(it.mostFee, it.nonce, it.deadline);
+        string memory message =
+            delegationData(it.requester, it.modelId, specData(it.spec), termsData(it.terms), amounts);
+        return string.concat("{", typesData(), ",", domainData(), ",", message, "}");
     }
 
     function typesData() internal pure returns (string memory) {
         return string.concat(
-            '"primaryType":"DelegatedImage","types":{"EIP712Domain":[{"name":"name","type":"string"},',
-            '{"name":"version","type":"string"},{"name":"chainId","type":"uint256"},',
-            '{"name":"verifyingContract","type":"address"}],"DelegatedImage":[{"name":"requester","type":"address"},',
-            '{"name":"modelId","type":"bytes32"},{"name":"spec","type":"ImageSpec"},{"name":"terms","type":"Terms"},',
-            '{"name":"mostFee","type":"uint256"},{"name":"nonce","type":"uint256"},',
-            '{"name":"deadline","type":"uint256"}],"ImageSpec":[{"name":"prompt","type":"bytes"},',
-            '{"name":"negativePrompt","type":"bytes"},{"name":"width","type":"uint32"},',
-            '{"name":"height","type":"uint32"},{"name":"steps","type":"uint32"},{"name":"solver","type":"uint8"},',
-            '{"name":"guidance","type":"uint32"},{"name":"seed","type":"bytes32"}],',
-            '"Terms":[{"name":"committeeSize","type":"uint8"},{"name":"superMajority","type":"bool"},',
-            '{"name":"fixedSeed","type":"bool"},{"name":"share","type":"uint96"},',
-            '{"name":"commitWindow","type":"uint32"},{"name":"consumer","type":"address"},',
-            '{"name":"consumerGas","type":"uint32"}]}'
+            '"primaryType":"DelegatedImage","types":{',
+            DOMAIN_FIELDS,
+            ",",
+            delegationFields("DelegatedImage", "ImageSpec"),
+            ',"ImageSpec":[{"name":"prompt","type":"bytes"},{"name":"negativePrompt","type":"bytes"},',
+            '{"name":"width","type":"uint32"},{"name":"height","type":"uint32"},{"name":"steps","type":"uint32"},',
+            '{"name":"solver","type":"uint8"},{"name":"guidance","type":"uint32"},{"name":"seed","type":"bytes32"}],',
+            TERMS_FIELDS,
+            "}"
         );
     }
 
@@ -379,28 +360,6 @@ contract RequestImageForTest is Protocol {
             vm.toString(it.prompt),
             '","negativePrompt":"0x","width":64,"height":64,"steps":20,"solver":0,"guidance":7500,"seed":"',
             vm.toString(it.seed),
-            '"}'
-        );
-    }
-
-    function termsData(IGenerationOracle.Terms memory it) internal pure returns (string memory) {
-        return string.concat(
-            '"terms":{"committeeSize":3,"superMajority":false,"fixedSeed":false,"share":"',
-            vm.toString(uint256(it.share)),
-            '","commitWindow":120,"consumer":"',
-            vm.toString(it.consumer),
-            '","consumerGas":0}'
-        );
-    }
-
-    function amountsData(IGenerationOracle.DelegatedImage memory it) internal pure returns (string memory) {
-        return string.concat(
-            ',"mostFee":"',
-            vm.toString(it.mostFee),
-            '","nonce":"',
-            vm.toString(it.nonce),
-            '","deadline":"',
-            vm.toString(it.deadline),
             '"}'
         );
     }

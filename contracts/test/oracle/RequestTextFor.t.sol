@@ -2,14 +2,16 @@
 pragma solidity 0.8.37;
 
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
+import {Protocol} from "../Protocol.t.sol";
 import {Texts} from "./Texts.t.sol";
+import {TypedData} from "./TypedData.t.sol";
 
 /// @notice What is true of all delegations is in `RequestImageFor.t.sol`.
-contract RequestTextForTest is Texts {
+contract RequestTextForTest is Texts, TypedData {
     address internal signer;
     uint256 internal key;
 
-    function setUp() public override {
+    function setUp() public override(Texts, Protocol) {
         super.setUp();
         (signer, key) = makeAddrAndKey("signer");
         hoax(signer, 10 ether);
@@ -34,7 +36,6 @@ contract RequestTextForTest is Texts {
         oracle.requestTextFor(delegated(), signature);
     }
 
-    /// @dev Pictures and texts share the nonces of an account.
     function test_requestTextFor_failsOverThePricePaidOrTheTime() public {
         IGenerationOracle.DelegatedText memory it = delegated();
         it.mostFee = 1;
@@ -85,15 +86,8 @@ contract RequestTextForTest is Texts {
         return abi.encodePacked(r, s, v);
     }
 
-    /// @dev As wallets are given it. The spec is `text()` but for what the tests change.
+    /// @dev The spec is `text()` but for what the tests change.
     function typedData(IGenerationOracle.DelegatedText memory it) internal view returns (string memory) {
-        string memory domain = string.concat(
-            '"domain":{"name":"Quorate","version":"1","chainId":',
-            vm.toString(block.chainid),
-            ',"verifyingContract":"',
-            vm.toString(address(oracle)),
-            '"}'
-        );
         string memory spec_ = string.concat(
             '"spec":{"messages":[{"role":0,"content":"',
             vm.toString(it.spec.messages[0].content),
@@ -103,42 +97,22 @@ contract RequestTextForTest is Texts {
             vm.toString(it.spec.stops[0]),
             '"]}'
         );
-        string memory terms_ = string.concat(
-            '"terms":{"committeeSize":3,"superMajority":false,"fixedSeed":false,"share":"',
-            vm.toString(uint256(it.terms.share)),
-            '","commitWindow":120,"consumer":"0x0000000000000000000000000000000000000000","consumerGas":0}'
-        );
-        string memory message = string.concat(
-            '"message":{"requester":"',
-            vm.toString(it.requester),
-            '","modelId":"',
-            vm.toString(it.modelId),
-            '",',
-            spec_,
-            ",",
-            terms_,
-            ',"mostFee":"',
-            vm.toString(it.mostFee)
-        );
-        string memory rest =
-            string.concat('","nonce":"', vm.toString(it.nonce), '","deadline":"', vm.toString(it.deadline), '"}');
-        return string.concat("{", types(), ",", domain, ",", message, rest, "}");
+        string memory amounts = amountsData(it.mostFee, it.nonce, it.deadline);
+        string memory message = delegationData(it.requester, it.modelId, spec_, termsData(it.terms), amounts);
+        return string.concat("{", types(), ",", domainData(), ",", message, "}");
     }
 
     function types() internal pure returns (string memory) {
         return string.concat(
-            '"primaryType":"DelegatedText","types":{"EIP712Domain":[{"name":"name","type":"string"},',
-            '{"name":"version","type":"string"},{"name":"chainId","type":"uint256"},',
-            '{"name":"verifyingContract","type":"address"}],"DelegatedText":[{"name":"requester","type":"address"},',
-            '{"name":"modelId","type":"bytes32"},{"name":"spec","type":"TextSpec"},{"name":"terms","type":"Terms"},',
-            '{"name":"mostFee","type":"uint256"},{"name":"nonce","type":"uint256"},',
-            '{"name":"deadline","type":"uint256"}],"Message":[{"name":"role","type":"uint8"},',
-            '{"name":"content","type":"bytes"}],"TextSpec":[{"name":"messages","type":"Message[]"},',
-            '{"name":"maxTokens","type":"uint32"},{"name":"beams","type":"uint8"},{"name":"stops","type":"bytes[]"}],',
-            '"Terms":[{"name":"committeeSize","type":"uint8"},{"name":"superMajority","type":"bool"},',
-            '{"name":"fixedSeed","type":"bool"},{"name":"share","type":"uint96"},',
-            '{"name":"commitWindow","type":"uint32"},{"name":"consumer","type":"address"},',
-            '{"name":"consumerGas","type":"uint32"}]}'
+            '"primaryType":"DelegatedText","types":{',
+            DOMAIN_FIELDS,
+            ",",
+            delegationFields("DelegatedText", "TextSpec"),
+            ',"Message":[{"name":"role","type":"uint8"},{"name":"content","type":"bytes"}],',
+            '"TextSpec":[{"name":"messages","type":"Message[]"},{"name":"maxTokens","type":"uint32"},',
+            '{"name":"beams","type":"uint8"},{"name":"stops","type":"bytes[]"}],',
+            TERMS_FIELDS,
+            "}"
         );
     }
 }

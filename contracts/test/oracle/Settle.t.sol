@@ -45,13 +45,7 @@ contract SettleTest is Disputes {
 
     /// @dev Anybody can enrol a seat and name anybody its operator: that must not cost a keeper its bounty.
     function test_settle_paysAKeeperItselfWhereItsSeatEarnedNothing() public {
-        bytes32 jobId = requestAndDraw(3);
-        commit(jobId, 0, DIGEST);
-        commit(jobId, 1, DIGEST);
-        closeCommits(jobId);
-        reveal(jobId, 0, DIGEST);
-        reveal(jobId, 1, DIGEST);
-        closeAppeals(jobId);
+        bytes32 jobId = votedBut(2);
         IGenerationOracle.Job memory job = jobOf(jobId);
         IGenerationOracle.Round memory round = roundOf(jobId);
         address keeper = round.members[2].operator();
@@ -185,13 +179,7 @@ contract SettleTest is Disputes {
     }
 
     function test_settle_burnsHalfAShareOfWhoSaidNothingAndEvictsIt() public {
-        bytes32 jobId = requestAndDraw(3);
-        commit(jobId, 0, DIGEST);
-        commit(jobId, 2, DIGEST);
-        closeCommits(jobId);
-        reveal(jobId, 0, DIGEST);
-        reveal(jobId, 2, DIGEST);
-        closeAppeals(jobId);
+        bytes32 jobId = votedBut(1);
         uint32 silent = roundOf(jobId).members[1].seat();
 
         vm.expectEmit(address(oracle));
@@ -474,5 +462,18 @@ contract SettleTest is Disputes {
         assertEq(seat.earned, earned_, "earned");
         assertEq(seat.stake, SEAT_STAKE - lost_, "stake");
         assertEq(seat.places, 0, "places");
+    }
+
+    /// @notice A job in which two of three agree and one says nothing, up to the settlement.
+    function votedBut(uint256 silent) internal returns (bytes32 jobId) {
+        jobId = requestAndDraw(3);
+        for (uint256 member; member < 3; ++member) {
+            if (member != silent) commit(jobId, member, DIGEST);
+        }
+        closeCommits(jobId);
+        for (uint256 member; member < 3; ++member) {
+            if (member != silent) reveal(jobId, member, DIGEST);
+        }
+        closeAppeals(jobId);
     }
 }
