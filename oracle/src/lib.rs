@@ -9,6 +9,7 @@ pub mod commitment;
 pub mod digest;
 pub mod due;
 pub mod fees;
+pub mod files;
 pub mod follower;
 pub mod job;
 pub mod keys;

@@ -5,7 +5,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use crate::manifest::{LocalDraft, MANIFEST_FILE, ManifestError};
+use crate::manifest::{LocalDraft, LocalModel, MANIFEST_FILE, ManifestError};
 
 /// The flag that names the models folder.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -31,6 +31,14 @@ impl ModelsDirArgs {
         let home = || set("HOME").map(|home| home.join(".local/share"));
         let usual = || set("XDG_DATA_HOME").or_else(home).map(|data| data.join("quorate/models"));
         self.models_dir.clone().or_else(usual).map(ModelsDir).ok_or(NoHome)
+    }
+
+    /// The models with an id below `models/` and in here; what is none is passed over. Their files may be missing.
+    #[must_use]
+    pub fn local_models(&self) -> Vec<LocalModel> {
+        let pulled = self.models_dir().map(|models| models.models()).unwrap_or_default();
+        let bundled = ModelsDir(PathBuf::from("models")).models();
+        bundled.into_iter().chain(pulled).filter_map(|(_, model)| model.ok()?.pinned().ok()).collect()
     }
 
     /// The folder of a model as typed: see [`ModelsDir::resolve`].

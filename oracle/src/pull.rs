@@ -19,9 +19,12 @@ pub use self::{
     error::PullError,
     transfer::{Gate, client},
 };
-use crate::manifest::{
-    BaseUrl, Draft, FilePath, ListedFile, LocalDraft, LocalModel, MANIFEST_FILE, Manifest, ManifestError, ModelFile,
-    Repository, Revision, Source,
+use crate::{
+    files::write_atomically,
+    manifest::{
+        BaseUrl, Draft, FilePath, ListedFile, LocalDraft, LocalModel, MANIFEST_FILE, Manifest, ManifestError,
+        ModelFile, Repository, Revision, Source,
+    },
 };
 
 /// How far a file is.
@@ -90,7 +93,8 @@ pub async fn pull(
     };
     let manifest = Manifest { source, ..draft.clone().with_files(pinned) };
     if Draft::from(manifest.clone()) != draft {
-        arrival::write_whole(&folder.join(MANIFEST_FILE), &manifest.to_bytes()?)?;
+        let path = folder.join(MANIFEST_FILE);
+        write_atomically(&path, &manifest.to_bytes()?).map_err(|source| PullError::Disk { path, source })?;
     }
     Ok(LocalModel::open(&folder)?)
 }

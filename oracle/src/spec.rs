@@ -1,5 +1,6 @@
 //! The spec: what a job asks for, in integers, so that every machine reads the same job.
 
+mod args;
 mod error;
 mod image;
 mod prompt;
@@ -15,6 +16,7 @@ use alloy::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    args::TextArgs,
     error::SpecError,
     image::{ImageBounds, ImageSpec, Solver},
     prompt::Prompt,

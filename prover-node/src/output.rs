@@ -1,19 +1,14 @@
 //! Output files: a picture's PNG or a text's JSON, their content hash, and where they are kept.
 
-use std::{
-    fs, io,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::PathBuf};
 
 use alloy::primitives::B256;
 use image::{
     ExtendedColorType, ImageEncoder, ImageResult, RgbImage,
     codecs::png::{CompressionType, FilterType, PngEncoder},
 };
-use oracle::output::Output;
+use oracle::{files::write_atomically, output::Output};
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
 /// An output as it is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,29 +138,6 @@ impl OutputStore {
     fn path(&self, content_hash: B256, format: Format) -> PathBuf {
         self.folder.join(format!("{content_hash:#x}.{}", format.extension()))
     }
-}
-
-/// Writes `bytes` beside `path` and then moves them there, so that nobody ever sees half a file.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = temporary_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    // The name is in the folder, and so the folder has to be on disk as well.
-    fs::File::open(folder)?.sync_all()
-}
-
-#[cfg(unix)]
-fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
-    use std::os::unix::fs::PermissionsExt;
-    // Outputs are public; tempfile alone would leave them to their owner.
-    tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o644)).tempfile_in(folder)
-}
-
-#[cfg(not(unix))]
-fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
-    NamedTempFile::new_in(folder)
 }
 
 #[cfg(test)]

@@ -4,16 +4,14 @@ use std::{fs, io, ops::ControlFlow, path::Path, time::Instant};
 
 use oracle::{
     digest::Zone,
+    files::write_atomically,
     manifest::{Golden, LocalModel},
     spec::Spec,
 };
 use serde::Serialize;
 use tracing::{info, warn};
 
-use crate::{
-    inference::{InferenceError, Model, Settings},
-    output::write_atomically,
-};
+use crate::inference::{Generator as _, InferenceError, Model, Settings};
 
 /// What became of one golden job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,7 +32,7 @@ pub struct Finding {
 pub enum SelftestError {
     /// It makes something else than the others.
     #[error(
-        "this machine must not serve {name}: a golden job came out {distances:?} bits from the author's digest, and honest votes from here would be slashed; try another --arithmetic, and look at `prover-node selftest`"
+        "this machine must not serve {name}: a golden job came out {distances:?} bits from the author's digest, and honest votes from here would not be paid, or even slashed; try another --arithmetic, and look at `prover-node selftest`"
     )]
     Unlike {
         /// The model's.
@@ -53,7 +51,7 @@ pub enum SelftestError {
 /// Makes a golden job on this machine.
 pub fn examine(files: &LocalModel, model: &Model, golden: &Golden) -> Result<Finding, InferenceError> {
     let start = Instant::now();
-    let output = model.make(&golden.spec, golden.noise_seed, &mut |_| ControlFlow::Continue(()))?;
+    let output = model.generate(&golden.spec, golden.noise_seed, &mut |_| ControlFlow::Continue(()))?;
     let digest = output.digest();
     Ok(Finding {
         spec: golden.spec.clone(),

@@ -1,16 +1,13 @@
 //! What is asked for, as typed, completed by the model's defaults: a picture or a text, as the model makes.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use alloy::primitives::B256;
 use oracle::{
     chain::{IModelRegistry::Kind, RegisteredModel},
     manifest::{LocalModel, MANIFEST_FILE},
     models_dir::ModelsDirArgs,
-    spec::{ImageSpec, Message, Prompt, Role, Solver, Spec, TextSpec},
+    spec::{ImageSpec, Message, Solver, Spec, TextArgs, TextSpec},
 };
 
 use super::{
@@ -53,24 +50,6 @@ struct PictureArgs {
     guidance: Option<Guidance>,
 }
 
-/// How a text is to be written.
-#[derive(clap::Args)]
-#[command(next_help_heading = "Text")]
-struct TextArgs {
-    /// How the model is to behave
-    #[arg(long, value_name = "TEXT")]
-    system: Option<String>,
-    /// Tokens to generate, at most [default: the manifest's]
-    #[arg(long, value_name = "N")]
-    max_tokens: Option<u32>,
-    /// Width of the beam search; 1 is greedy decoding [default: the manifest's]
-    #[arg(long, value_name = "N")]
-    beams: Option<u8>,
-    /// End the text before this; may be given several times
-    #[arg(long = "stop", value_name = "TEXT")]
-    stops: Vec<String>,
-}
-
 impl WishArgs {
     /// Checked against what the model was tried on. The seed counts for pictures only: nothing in a text is random.
     pub(crate) fn spec(&self, model: &RegisteredModel, prompt: &str, seed: B256) -> eyre::Result<Spec> {
@@ -84,7 +63,7 @@ impl WishArgs {
             _ => {
                 let other = self.picture.first_typed();
                 eyre::ensure!(other.is_none(), misplaced(other, model, "texts"));
-                Spec::Text(self.text.spec(prompt, defaults)?)
+                Spec::Text(text(&self.text, prompt, defaults)?)
             }
         };
         spec.check(&model.model)?;
@@ -109,21 +88,13 @@ impl WishArgs {
             Kind::Image => "--size, --steps and --guidance",
             _ => "--max-tokens and --beams",
         };
-        self.local_models().find(|local| local.hash == model.model.manifestHash).ok_or_else(|| {
+        self.models_dir.local_models().into_iter().find(|local| local.hash == model.model.manifestHash).ok_or_else(|| {
             eyre::eyre!(
                 "the manifest of model {} ({}) is not on this machine: give {flags}, or say where it is with --manifest",
                 printable(&model.name),
                 model.id
             )
         })
-    }
-
-    /// The models below `models/` and in the models folder; what is none is passed over.
-    fn local_models(&self) -> impl Iterator<Item = LocalModel> {
-        let pulled = self.models_dir.models_dir().map(|models| models.models()).unwrap_or_default();
-        let pulled = pulled.into_iter().filter_map(|(_, model)| model.ok()?.pinned().ok());
-        let folders = fs::read_dir("models").into_iter().flatten().flatten().map(|entry| entry.path());
-        folders.filter_map(|folder| LocalModel::open(&folder).ok()).chain(pulled)
     }
 }
 
@@ -164,29 +135,14 @@ impl PictureArgs {
     }
 }
 
-impl TextArgs {
-    fn first_typed(&self) -> Option<&'static str> {
-        let Self { system, max_tokens, beams, stops } = self;
-        let typed = [
-            system.is_some().then_some("--system"),
-            max_tokens.is_some().then_some("--max-tokens"),
-            beams.is_some().then_some("--beams"),
-            (!stops.is_empty()).then_some("--stop"),
-        ];
-        typed.into_iter().flatten().next()
-    }
-
-    fn spec(&self, prompt: &str, defaults: impl Fn() -> eyre::Result<LocalModel>) -> eyre::Result<TextSpec> {
-        let system = self.system.as_deref().map(|text| Message { role: Role::System, content: text.into() });
-        let messages = system.into_iter().chain([Message::user(prompt)]).collect();
-        let stops: Vec<Prompt> = self.stops.iter().map(|stop| stop.as_str().into()).collect();
-        if let (Some(max_tokens), Some(beams)) = (self.max_tokens, self.beams) {
-            return Ok(TextSpec { messages, max_tokens, beams, stops });
-        }
-        let usual = defaults()?.manifest.text()?.spec(messages);
-        let (max_tokens, beams) = (self.max_tokens.unwrap_or(usual.max_tokens), self.beams.unwrap_or(usual.beams));
-        Ok(TextSpec { max_tokens, beams, stops, ..usual })
-    }
+/// Said to a model that writes.
+fn text(args: &TextArgs, prompt: &str, defaults: impl Fn() -> eyre::Result<LocalModel>) -> eyre::Result<TextSpec> {
+    let messages = vec![Message::user(prompt)];
+    let usual = match args.lengths() {
+        Some((max_tokens, beams)) => TextSpec { messages, max_tokens, beams, stops: Vec::new() },
+        None => defaults()?.manifest.text()?.spec(messages),
+    };
+    Ok(args.complete(usual))
 }
 
 fn folder_of(path: &Path) -> eyre::Result<&Path> {

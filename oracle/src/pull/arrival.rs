@@ -143,22 +143,6 @@ impl Arrival {
     }
 }
 
-/// Writes to a temporary file in the same folder, then puts it into place.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), PullError> {
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().map_err(|source| {
-        // The error that counts is the first one.
-        let _ = fs::remove_file(&temporary);
-        PullError::Disk { path: path.to_owned(), source }
-    })
-}
-
 /// A part that somebody has made a link is not written through.
 fn open_part(part: &Path) -> io::Result<File> {
     if fs::symlink_metadata(part).is_ok_and(|found| !found.is_file()) {

@@ -1,6 +1,7 @@
 //! `prover-node generate`: makes any job's picture or text again, on any machine, or a whole list of them.
 
 mod batch;
+pub(crate) mod list;
 
 use std::{
     fs,
@@ -15,17 +16,18 @@ use eyre::{bail, ensure, eyre};
 use indicatif::{ProgressBar, ProgressStyle};
 use oracle::{
     digest::Digest,
+    files::write_atomically,
     manifest::{LocalModel, Pipeline},
     models_dir::ModelsDirArgs,
     output::{Output, Text},
-    spec::{Message, Role, Spec, TextSpec},
+    spec::{Spec, TextArgs},
 };
 use serde::{Deserialize, Serialize};
 
 use super::profile::ProfileArgs;
 use crate::{
-    inference::{Model, Settings},
-    output::{File, write_atomically},
+    inference::{Generator as _, Model, Settings},
+    output::File,
 };
 
 /// What to make, from which noise, and how.
@@ -66,24 +68,6 @@ struct What {
     /// A list, one JSON object a line: name, spec or prompt, and noiseSeed for pictures. Takes up where it was stopped
     #[arg(long, value_name = "FILE")]
     batch: Option<PathBuf>,
-}
-
-/// How a text is to be written, beside --prompt.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Text")]
-struct TextArgs {
-    /// How the model is to behave
-    #[arg(long, value_name = "TEXT", requires = "prompt")]
-    system: Option<String>,
-    /// Tokens to generate, at most [default: the manifest's]
-    #[arg(long, value_name = "N", requires = "prompt")]
-    max_tokens: Option<u32>,
-    /// Width of the beam search; 1 is greedy decoding [default: the manifest's]
-    #[arg(long, value_name = "N", requires = "prompt")]
-    beams: Option<u8>,
-    /// End the text before this; may be given several times
-    #[arg(long = "stop", value_name = "TEXT", requires = "prompt")]
-    stops: Vec<String>,
 }
 
 /// Something that was made: with what, and what came out.
@@ -132,6 +116,9 @@ pub fn execute(args: GenerateArgs, json: bool) -> eyre::Result<()> {
     let GenerateArgs { what, noise_seed, model_dir, models_dir, profile, out, force, text } = args;
     let model_dir = models_dir.resolve(&model_dir);
     let settings = profile.settings();
+    if let (None, Some(flag)) = (&what.prompt, text.first_typed()) {
+        bail!("{flag} goes with --prompt: specs say it themselves");
+    }
     if let Some(list) = what.batch {
         let folder = out.ok_or_else(|| eyre!("--batch needs a folder to write to: give it with --out"))?;
         return batch::execute(&list, &folder, || Studio::open(&model_dir, settings), settings.threads, force, json);
@@ -143,7 +130,7 @@ pub fn execute(args: GenerateArgs, json: bool) -> eyre::Result<()> {
     let files = LocalModel::open(&model_dir)?;
     let spec = match (what.spec, what.prompt) {
         (Some(file), _) => read_spec(&file)?,
-        (None, prompt) => text.complete(files.manifest.pipeline.spec(&prompt.unwrap_or_default()))?,
+        (None, prompt) => complete(&files.manifest.pipeline, &prompt.unwrap_or_default(), &text)?,
     };
     if let Spec::Image(_) = spec {
         ensure!(noise_seed.is_some(), "a picture starts from noise: say which with --noise-seed");
@@ -157,27 +144,12 @@ pub fn execute(args: GenerateArgs, json: bool) -> eyre::Result<()> {
     print(&made, json)
 }
 
-impl TextArgs {
-    /// With what was typed, which says nothing about pictures.
-    fn complete(self, spec: Spec) -> eyre::Result<Spec> {
-        let Self { system, max_tokens, beams, stops } = self;
-        let is_typed = system.is_some() || max_tokens.is_some() || beams.is_some() || !stops.is_empty();
-        match spec {
-            Spec::Image(_) if is_typed => {
-                bail!("--system, --max-tokens, --beams and --stop are for texts; this model makes pictures")
-            }
-            Spec::Image(spec) => Ok(Spec::Image(spec)),
-            Spec::Text(mut spec) => {
-                let system = system.map(|text| Message { role: Role::System, content: text.as_str().into() });
-                spec.messages.splice(0..0, system);
-                Ok(Spec::Text(TextSpec {
-                    max_tokens: max_tokens.unwrap_or(spec.max_tokens),
-                    beams: beams.unwrap_or(spec.beams),
-                    stops: stops.iter().map(|stop| stop.as_str().into()).collect(),
-                    ..spec
-                }))
-            }
-        }
+/// What the model makes of a prompt, with what was typed of texts.
+fn complete(pipeline: &Pipeline, prompt: &str, text: &TextArgs) -> eyre::Result<Spec> {
+    match (pipeline.spec(prompt), text.first_typed()) {
+        (Spec::Text(usual), _) => Ok(Spec::Text(text.complete(usual))),
+        (spec, None) => Ok(spec),
+        (_, Some(flag)) => bail!("{flag} is for texts; this model makes pictures"),
     }
 }
 
@@ -210,7 +182,7 @@ impl Studio {
         on_step: impl Fn(u32),
     ) -> eyre::Result<Made> {
         let start = Instant::now();
-        let output = self.model.make(spec, noise_seed.unwrap_or_default(), &mut |progress| {
+        let output = self.model.generate(spec, noise_seed.unwrap_or_default(), &mut |progress| {
             on_step(progress.step);
             ControlFlow::Continue(())
         })?;

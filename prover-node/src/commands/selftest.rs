@@ -1,21 +1,28 @@
 //! `prover-node selftest`: whether this machine may serve the models that are installed on it.
 
-use std::{fs, ops::ControlFlow, path::PathBuf, process::ExitCode};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use alloy::primitives::B256;
 use comfy_table::{LineStyle, Table, TableStyle};
 use eyre::{bail, ensure, eyre};
 use oracle::{
-    manifest::{Golden, LocalModel, MANIFEST_FILE, Manifest},
+    files::write_atomically,
+    manifest::{Draft, Golden, LocalModel, MANIFEST_FILE, Manifest},
     models_dir::ModelsDirArgs,
-    spec::Spec,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{print_json, printable, profile::ProfileArgs};
+use super::{
+    generate::list::{Line, read_list},
+    print_json, printable,
+    profile::ProfileArgs,
+};
 use crate::{
-    inference::Model,
-    output::write_atomically,
+    inference::{Generator as _, Model},
     selftest::{Finding, examine},
 };
 
@@ -41,7 +48,7 @@ pub struct SelftestArgs {
     #[command(flatten)]
     profile: ProfileArgs,
     /// For a model's author: make these jobs and write them into the manifest as its golden ones, which makes another
-    /// model of it. One JSON object a line: spec or prompt, and noiseSeed for pictures
+    /// model of it. One JSON object a line, as for `generate --batch`: name, spec or prompt, and noiseSeed for pictures
     #[arg(long, value_name = "FILE", requires = "model_dir")]
     record: Option<PathBuf>,
 }
@@ -54,16 +61,6 @@ struct Report {
     /// Whether all golden jobs came out as they should; none if there are none.
     serves: Option<bool>,
     findings: Vec<Finding>,
-}
-
-/// One job to record.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Line {
-    spec: Option<Spec>,
-    prompt: Option<String>,
-    #[serde(default)]
-    noise_seed: B256,
 }
 
 /// Runs the command.
@@ -101,45 +98,35 @@ fn models(args: &SelftestArgs) -> eyre::Result<Vec<LocalModel>> {
         let open = |folder: &PathBuf| LocalModel::open(&args.models_dir.resolve(folder));
         return Ok(args.model_dir.iter().map(open).collect::<Result<_, _>>()?);
     }
-    let pulled = args.models_dir.models_dir().map(|models| models.models()).unwrap_or_default();
-    let pulled = pulled.into_iter().map(|(folder, _)| folder);
-    let bundled = fs::read_dir("models").into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut folders: Vec<_> = bundled.chain(pulled).collect();
-    folders.sort_unstable();
     let whole = |model: &LocalModel| {
         let is_there = |path: &str| model.folder.join(path).is_file();
         model.manifest.files.iter().all(|file| is_there(file.path.as_str()))
     };
-    Ok(folders.iter().filter_map(|folder| LocalModel::open(folder).ok()).filter(whole).collect())
+    Ok(args.models_dir.local_models().into_iter().filter(whole).collect())
 }
 
-fn record(args: &SelftestArgs, folder: &std::path::Path, list: &std::path::Path) -> eyre::Result<()> {
+fn record(args: &SelftestArgs, folder: &Path, list: &Path) -> eyre::Result<()> {
+    let lines = read_list(list)?;
     let files = LocalModel::open(folder)?;
     let model = Model::load(&files, args.profile.settings())?;
-    let text = fs::read_to_string(list).map_err(|error| eyre!("cannot read {}: {error}", list.display()))?;
-    let mut golden = Vec::new();
-    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-        let at = |error: &dyn std::fmt::Display| eyre!("{}, line {number}: {error}", list.display());
-        let Line { spec, prompt, noise_seed } = serde_json::from_str(line).map_err(|error| at(&error))?;
-        let spec = match (spec, prompt) {
-            (Some(spec), None) => spec,
-            (None, Some(prompt)) => files.manifest.pipeline.spec(&prompt),
-            _ => return Err(at(&"give either a spec or a prompt")),
-        };
-        let output = model.make(&spec, noise_seed, &mut |_| ControlFlow::Continue(())).map_err(|error| at(&error))?;
-        golden.push(Golden { spec, noise_seed, digest: output.digest() });
-    }
+    let golden = |line: Line| {
+        let noise_seed = line.noise_seed.unwrap_or_default();
+        let spec = line.spec(&files.manifest.pipeline)?;
+        let output = model.generate(&spec, noise_seed, &mut |_| ControlFlow::Continue(()))?;
+        Ok(Golden { spec, noise_seed, digest: output.digest() })
+    };
+    let golden = lines.into_iter().map(golden).collect::<eyre::Result<_>>()?;
     let manifest = Manifest { golden, ..files.manifest };
-    oracle::manifest::Draft::from(manifest.clone()).check()?;
-    write_atomically(&folder.join(MANIFEST_FILE), &manifest.to_bytes()?)?;
-    Ok(())
+    Draft::from(manifest.clone()).check()?;
+    let path = folder.join(MANIFEST_FILE);
+    write_atomically(&path, &manifest.to_bytes()?).map_err(|error| eyre!("cannot write {}: {error}", path.display()))
 }
 
 fn print(report: &Report) {
     let verdict = match report.serves {
         None => "its manifest has no golden jobs: whether this machine may serve it is not known",
         Some(true) => "this machine may serve it",
-        Some(false) => "this machine must not serve it: honest votes from here would be slashed",
+        Some(false) => "this machine must not serve it: honest votes from here would not be paid, or even slashed",
     };
     println!("{} ({}): {verdict}", printable(&report.model), report.manifest_hash);
     if report.findings.is_empty() {

@@ -1,7 +1,8 @@
 //! From a spec and a noise seed to a picture or a text.
 //!
-//! [`Pipeline`] is text-to-image diffusion in the layout of Stable Diffusion; [`Inference`] gives it a thread of its
-//! own. A picture is a function of the model, the spec and the noise seed, up to the last bits of [`Settings`].
+//! [`Pipeline`] is text-to-image diffusion in the layout of Stable Diffusion, [`language::Model`] a decoder-only transformer;
+//! [`Model`] is either, and [`Inference`] gives it a thread of its own. A picture is a function of the model, the spec and
+//! the noise seed, up to the last bits of [`Settings`]; a text of the model and the spec.
 
 mod config;
 mod error;
@@ -42,7 +43,7 @@ pub type OnProgress<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
 pub trait Generator: Send + 'static {
     /// What it makes of `spec`, a picture from the noise of `noise_seed`. A spec for another kind of model is refused.
     fn generate(
-        &mut self,
+        &self,
         spec: &Spec,
         noise_seed: B256,
         on_progress: &mut OnProgress<'_>,
@@ -65,9 +66,10 @@ impl Model {
             Kind::Text(_) => Self::Text(Box::new(language::Model::of(model, settings)?)),
         })
     }
+}
 
-    /// See [`Generator::generate`].
-    pub fn make(
+impl Generator for Model {
+    fn generate(
         &self,
         spec: &Spec,
         noise_seed: B256,
@@ -81,17 +83,6 @@ impl Model {
             (Self::Image(_), _) => Err(SpecError::Kind { makes: "pictures" }.into()),
             (Self::Text(_), _) => Err(SpecError::Kind { makes: "texts" }.into()),
         }
-    }
-}
-
-impl Generator for Model {
-    fn generate(
-        &mut self,
-        spec: &Spec,
-        noise_seed: B256,
-        on_progress: &mut OnProgress<'_>,
-    ) -> Result<Output, InferenceError> {
-        self.make(spec, noise_seed, on_progress)
     }
 }
 
@@ -110,11 +101,11 @@ struct Request {
 
 impl Inference {
     /// Moves `generator` to a thread. One request may wait behind the running one: who queues jobs misses windows.
-    pub fn spawn(mut generator: impl Generator) -> io::Result<Self> {
+    pub fn spawn(generator: impl Generator) -> io::Result<Self> {
         let (requests, mut inbox) = mpsc::channel::<Request>(1);
         thread::Builder::new().name("model".to_owned()).spawn(move || {
             while let Some(request) = inbox.blocking_recv() {
-                answer(&mut generator, request);
+                answer(&generator, request);
             }
         })?;
         Ok(Self { requests })
@@ -139,7 +130,7 @@ impl Inference {
     }
 }
 
-fn answer(generator: &mut impl Generator, request: Request) {
+fn answer(generator: &impl Generator, request: Request) {
     let Request { spec, noise_seed, progress, reply } = request;
     if reply.is_closed() {
         return;

@@ -26,7 +26,7 @@ struct Cheap<G>(G);
 
 impl<G: Generator> Generator for Cheap<G> {
     fn generate(
-        &mut self,
+        &self,
         spec: &Spec,
         noise_seed: B256,
         on_progress: &mut OnProgress<'_>,

@@ -1,11 +1,11 @@
 //! `prover-node generate --batch`: many pictures, in parallel, and again from where it was stopped.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs::{self, File, OpenOptions},
-    io::{BufRead, BufReader, ErrorKind, Write},
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
+    io::{ErrorKind, Write},
     num::NonZeroUsize,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
@@ -16,22 +16,14 @@ use std::{
 
 use alloy::primitives::B256;
 use eyre::{bail, eyre};
-use oracle::spec::Spec;
-use serde::Deserialize;
+use oracle::{files::write_atomically, spec::Spec};
 
-use super::{Made, Studio, progress_bar};
-use crate::output::{Format, write_atomically};
-
-/// One line of the list.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Line {
-    name: String,
-    /// Of a picture.
-    noise_seed: Option<B256>,
-    spec: Option<Spec>,
-    prompt: Option<String>,
-}
+use super::{
+    Made, Studio,
+    list::{Line, read_list},
+    progress_bar,
+};
+use crate::output::Format;
 
 struct Task {
     name: String,
@@ -111,32 +103,6 @@ fn in_parallel(
     })
 }
 
-fn read_list(list: &Path) -> eyre::Result<Vec<Line>> {
-    let file = File::open(list).map_err(|error| eyre!("cannot read {}: {error}", list.display()))?;
-    let mut seen = BTreeSet::new();
-    let mut lines = Vec::new();
-    for (number, text) in (1..).zip(BufReader::new(file).lines()) {
-        let at = |error: &dyn std::fmt::Display| eyre!("{}, line {number}: {error}", list.display());
-        let text = text.map_err(|error| at(&error))?;
-        if text.trim().is_empty() {
-            continue;
-        }
-        let line: Line = serde_json::from_str(&text).map_err(|error| at(&error))?;
-        let mut parts = Path::new(&line.name).components();
-        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
-            return Err(at(&format!("the name {:?} is not a file name", line.name)));
-        }
-        if line.spec.is_some() == line.prompt.is_some() {
-            return Err(at(&"give either a spec or a prompt"));
-        }
-        if !seen.insert(line.name.clone()) {
-            return Err(at(&format!("the name {:?} is there twice", line.name)));
-        }
-        lines.push(line);
-    }
-    Ok(lines)
-}
-
 fn read_results(results: &Path, folder: &Path) -> eyre::Result<BTreeMap<String, Made>> {
     let text = match fs::read_to_string(results) {
         Ok(text) => text,
@@ -155,14 +121,9 @@ fn read_results(results: &Path, folder: &Path) -> eyre::Result<BTreeMap<String, 
 /// What is still to be made.
 fn tasks(lines: Vec<Line>, folder: &Path, studio: &Studio, done: &BTreeMap<String, Made>) -> eyre::Result<Vec<Task>> {
     let mut tasks = Vec::new();
-    for Line { name, noise_seed, spec, prompt } in lines {
-        let spec = match spec {
-            Some(spec) => spec,
-            None => studio.files.manifest.pipeline.spec(&prompt.unwrap_or_default()),
-        };
-        if matches!(spec, Spec::Image(_)) && noise_seed.is_none() {
-            bail!("{name:?} is a picture and has no noiseSeed");
-        }
+    for line in lines {
+        let (name, noise_seed) = (line.name.clone(), line.noise_seed);
+        let spec = line.spec(&studio.files.manifest.pipeline)?;
         match done.get(&name) {
             Some(made) if made.inputs == studio.inputs(&spec, noise_seed) => {}
             Some(_) => bail!(

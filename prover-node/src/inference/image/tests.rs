@@ -340,7 +340,7 @@ async fn the_thread_makes_pictures_and_tells_how_far_it_is() {
 struct Endless(channel::Sender<()>);
 
 impl Generator for Endless {
-    fn generate(&mut self, _: &Spec, _: B256, on: &mut OnProgress<'_>) -> Result<Output, InferenceError> {
+    fn generate(&self, _: &Spec, _: B256, on: &mut OnProgress<'_>) -> Result<Output, InferenceError> {
         while on(Progress { step: 1, steps: 2 }).is_continue() {
             std::thread::yield_now();
         }
