@@ -56,7 +56,7 @@ library Delegations {
         bytes memory rest,
         bytes calldata signature
     ) private view returns (bool) {
-        bytes32 hashed = keccak256(abi.encodePacked(abi.encode(kind, requester, modelId, spec), rest));
+        bytes32 hashed = keccak256(bytes.concat(abi.encode(kind, requester, modelId, spec), rest));
         bytes32 signed = MessageHashUtils.toTypedDataHash(domain(), hashed);
         return SignatureChecker.isValidSignatureNowCalldata(requester, signed, signature);
     }
