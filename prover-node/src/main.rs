@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use prover_node::{
     commands::{generate, register, run, seats, selftest, status},
-    inference::fix_thread_count,
+    inference::fix_environment,
 };
 
 /// Quorate's prover node: a staked verifier that makes pictures again and votes on them.
@@ -42,7 +42,7 @@ enum Command {
 
 fn main() -> ExitCode {
     // It may start the program again, and so comes before everything else.
-    fix_thread_count();
+    fix_environment();
     match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(execute(Cli::parse())),
         Err(error) => failed(&eyre::eyre!("cannot start the async runtime: {error}"), false),

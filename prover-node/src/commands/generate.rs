@@ -159,9 +159,12 @@ impl Studio {
     }
 
     fn load(files: LocalModel, settings: Settings) -> eyre::Result<Self> {
-        let model = Model::load(&files, settings)?;
-        let Settings { arithmetic, guidance, attention, .. } = settings;
-        let arithmetic = format!("{arithmetic:?}").to_lowercase();
+        if let Err(reason) = settings.check(&files.manifest) {
+            eprintln!("for yourself only, not to be served: {reason}");
+        }
+        let model = Model::try_out(&files, settings)?;
+        let Settings { device, arithmetic, guidance, attention, .. } = settings;
+        let arithmetic = format!("{} {}", device, format!("{arithmetic:?}").to_lowercase());
         let profile = match files.manifest.pipeline {
             Pipeline::Image(_) => format!("{arithmetic} {} {}", word(&guidance), word(&attention)),
             Pipeline::Text(_) => arithmetic,

@@ -2,12 +2,15 @@
 
 use std::num::NonZeroUsize;
 
-use crate::inference::{Arithmetic, Attention, GuidanceMode, Settings};
+use crate::inference::{Arithmetic, Attention, Device, GuidanceMode, Settings};
 
 /// The operator's numeric choices. Each makes the same picture up to its last bits.
 #[derive(Debug, Clone, Copy, clap::Args)]
 #[command(next_help_heading = "Numeric profile")]
 pub struct ProfileArgs {
+    /// What computes: cpu, or cuda:N for an NVIDIA GPU, in a program that was built with CUDA
+    #[arg(long, env = "QUORATE_DEVICE", value_name = "DEVICE", default_value = "cpu")]
+    device: Device,
     /// What activations are kept in; the model's manifest must permit it
     #[arg(long, env = "QUORATE_ARITHMETIC", default_value = "f32", value_parser = arithmetic)]
     arithmetic: Arithmetic,
@@ -27,7 +30,13 @@ impl ProfileArgs {
     #[must_use]
     pub fn settings(&self) -> Settings {
         let threads = self.threads.unwrap_or(Settings::default().threads);
-        Settings { arithmetic: self.arithmetic, guidance: self.guidance_mode, attention: self.attention, threads }
+        Settings {
+            device: self.device,
+            arithmetic: self.arithmetic,
+            guidance: self.guidance_mode,
+            attention: self.attention,
+            threads,
+        }
     }
 }
 

@@ -37,6 +37,7 @@ Exit status: 0 every model may be served here, 1 one may not.
 Examples:
   prover-node selftest
   prover-node selftest --model-dir models/emoji-64 --arithmetic f16
+  prover-node selftest --device cuda
   prover-node selftest --model-dir my-model --record jobs.jsonl")]
 pub struct SelftestArgs {
     /// A model's folder, or the name of an installed one; may be given several times [default: all below models/ and all
@@ -58,6 +59,8 @@ pub struct SelftestArgs {
 struct Report {
     model: String,
     manifest_hash: B256,
+    /// Whether the manifest permits these settings.
+    permitted: bool,
     /// Whether all golden jobs came out as they should; none if there are none.
     serves: Option<bool>,
     findings: Vec<Finding>,
@@ -74,11 +77,19 @@ pub fn execute(args: &SelftestArgs, json: bool) -> eyre::Result<ExitCode> {
     let mut reports = Vec::new();
     for files in models(args)? {
         eprintln!("{}: {} golden jobs", printable(&files.manifest.name), files.manifest.golden.len());
-        let model = Model::load(&files, args.profile.settings())?;
+        let settings = args.profile.settings();
+        let permitted = settings.check(&files.manifest).is_ok();
+        let model = Model::try_out(&files, settings)?;
         let findings = files.manifest.golden.iter().map(|golden| examine(&files, &model, golden));
         let findings = findings.collect::<Result<Vec<_>, _>>()?;
         let serves = (!findings.is_empty()).then(|| findings.iter().all(Finding::serves));
-        reports.push(Report { model: files.manifest.name.clone(), manifest_hash: files.hash, serves, findings });
+        reports.push(Report {
+            model: files.manifest.name.clone(),
+            manifest_hash: files.hash,
+            permitted,
+            serves,
+            findings,
+        });
     }
     ensure!(
         !reports.is_empty(),
@@ -89,7 +100,11 @@ pub fn execute(args: &SelftestArgs, json: bool) -> eyre::Result<ExitCode> {
         true => print_json(&reports)?,
         false => reports.iter().for_each(print),
     }
-    Ok(if reports.iter().any(|report| report.serves == Some(false)) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if reports.iter().any(|report| !report.permitted || report.serves == Some(false)) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// Those that were named, each with an id; or all that have their files here.
@@ -124,6 +139,7 @@ fn record(args: &SelftestArgs, folder: &Path, list: &Path) -> eyre::Result<()> {
 
 fn print(report: &Report) {
     let verdict = match report.serves {
+        _ if !report.permitted => "its manifest does not permit this arithmetic on this device",
         None => "its manifest has no golden jobs: whether this machine may serve it is not known",
         Some(true) => "this machine may serve it",
         Some(false) => "this machine must not serve it: honest votes from here would not be paid, or even slashed",

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::language::LanguageError;
+use super::{Device, language::LanguageError};
 use oracle::{
     manifest::{Arithmetic, ManifestError},
     spec::SpecError,
@@ -54,14 +54,32 @@ pub enum InferenceError {
     #[error(transparent)]
     Language(Box<LanguageError>),
     /// The operator's arithmetic is not among the model's.
-    #[error("the manifest of {model} does not permit {} arithmetic on this device; choose among: {}", names(&[*asked]), names(permitted))]
-    Arithmetic {
+    #[error("the manifest of {model} does not permit {} arithmetic on {device}; it permits there: {}", names(&[*asked]), names(permitted))]
+    NotPermitted {
         /// The model's name.
         model: String,
+        /// In the settings.
+        device: Device,
         /// In the settings.
         asked: Arithmetic,
         /// In the manifest, for the device.
         permitted: Vec<Arithmetic>,
+    },
+    /// This program cannot compute a model of this kind in the operator's arithmetic.
+    #[error("language models are computed in f32, not in {}: choose --arithmetic f32", names(&[*.0]))]
+    TextArithmetic(Arithmetic),
+    /// GPUs are compiled in on demand.
+    #[error(
+        "this program was built without CUDA: build it with `cargo build --release -p quorate-prover-node --features cuda`, or choose --device cpu"
+    )]
+    NoCuda,
+    /// The driver does not give it.
+    #[error("the device {device} cannot be used: {source}; look at `nvidia-smi`, or choose --device cpu")]
+    NoDevice {
+        /// In the settings.
+        device: Device,
+        /// In the driver's words.
+        source: candle_core::Error,
     },
     /// The job asks for what the model cannot make.
     #[error(transparent)]
@@ -115,6 +133,9 @@ pub(super) fn in_one_line(error: candle_core::Error) -> candle_core::Error {
 }
 
 fn names(arithmetic: &[Arithmetic]) -> String {
+    if arithmetic.is_empty() {
+        return "nothing".to_owned();
+    }
     let names = arithmetic.iter().map(|arithmetic| format!("{arithmetic:?}").to_lowercase());
     names.collect::<Vec<_>>().join(", ")
 }

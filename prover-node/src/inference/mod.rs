@@ -5,11 +5,12 @@
 //! the noise seed, up to the last bits of [`Settings`]; a text of the model and the spec.
 
 mod config;
+mod device;
+mod environment;
 mod error;
 mod image;
 pub mod language;
 mod settings;
-mod threads;
 mod weights;
 
 use std::{io, ops::ControlFlow, thread};
@@ -22,10 +23,11 @@ use oracle::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+pub use device::{Device, UnknownDevice};
+pub use environment::fix_environment;
 pub use error::InferenceError;
 pub use image::Pipeline;
 pub use settings::{Arithmetic, Attention, GuidanceMode, Settings};
-pub use threads::fix_thread_count;
 
 /// How far a generation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +61,14 @@ pub enum Model {
 }
 
 impl Model {
-    /// Loads what the manifest says, each file checked as it is read.
+    /// Loads what the manifest says, each file checked as it is read, to serve it: the manifest must permit the settings.
     pub fn load(model: &LocalModel, settings: Settings) -> Result<Self, InferenceError> {
+        settings.check(&model.manifest)?;
+        Self::try_out(model, settings)
+    }
+
+    /// The same with any settings, to see what comes out.
+    pub fn try_out(model: &LocalModel, settings: Settings) -> Result<Self, InferenceError> {
         Ok(match model.manifest.pipeline {
             Kind::Image(_) => Self::Image(Box::new(Pipeline::load(model, settings)?)),
             Kind::Text(_) => Self::Text(Box::new(language::Model::of(model, settings)?)),

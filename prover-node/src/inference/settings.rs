@@ -3,13 +3,15 @@
 use std::{num::NonZeroUsize, thread};
 
 pub use oracle::manifest::Arithmetic;
-use oracle::manifest::{Device, LocalModel};
+use oracle::manifest::Manifest;
 
-use super::InferenceError;
+use super::{Device, InferenceError};
 
 /// An operator's numeric profile. Any of them makes the same picture; the last bits differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
+    /// What computes.
+    pub device: Device,
     /// What activations are kept in. The model's manifest must permit it.
     pub arithmetic: Arithmetic,
     /// How the two predictions of classifier-free guidance are made.
@@ -41,22 +43,26 @@ pub enum Attention {
 }
 
 impl Settings {
-    /// Whether the manifest permits its arithmetic on this device, and the pipeline is written for it.
-    pub(super) fn check(&self, model: &LocalModel, supported: &[Arithmetic]) -> Result<(), InferenceError> {
-        let permitted = model.manifest.arithmetic.on(Device::Cpu).iter().copied();
-        let permitted: Vec<_> = permitted.filter(|arithmetic| supported.contains(arithmetic)).collect();
-        if permitted.contains(&self.arithmetic) {
-            return Ok(());
+    /// Whether the manifest permits this arithmetic on this device: whoever serves a model must compute as it was
+    /// measured to agree.
+    pub fn check(&self, manifest: &Manifest) -> Result<(), InferenceError> {
+        let (device, asked) = (self.device, self.arithmetic);
+        let permitted = manifest.arithmetic.on(device.kind());
+        match permitted.contains(&asked) {
+            true => Ok(()),
+            false => {
+                let (model, permitted) = (manifest.name.clone(), permitted.to_vec());
+                Err(InferenceError::NotPermitted { model, device, asked, permitted })
+            }
         }
-        let model = model.manifest.name.clone();
-        Err(InferenceError::Arithmetic { model, asked: self.arithmetic, permitted })
     }
 }
 
 impl Default for Settings {
-    /// f32, batched, full attention, all cores.
+    /// The processor, f32, batched, full attention, all cores.
     fn default() -> Self {
         Self {
+            device: Device::default(),
             arithmetic: Arithmetic::F32,
             guidance: GuidanceMode::default(),
             attention: Attention::default(),

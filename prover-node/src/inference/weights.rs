@@ -59,11 +59,11 @@ pub(super) fn config_at<C: Config>(model: &LocalModel, file: &'static str) -> Re
 }
 
 /// Builds a component from the safetensors `{stem}.safetensors`, whole or in shards, in full or half precision, with
-/// weights rounded to `dtype`. Each tensor is made when it is asked for: beside what is built, the files' bytes are held.
+/// weights on `device` and rounded to `dtype`. Each tensor is made when it is asked for: beside what is built, the files' bytes are held.
 pub(super) fn component<T>(
     model: &LocalModel,
     stem: &str,
-    dtype: DType,
+    (device, dtype): (&Device, DType),
     build: impl FnOnce(VarBuilder<'_>) -> candle_core::Result<T>,
 ) -> Result<T, InferenceError> {
     let broken =
@@ -71,7 +71,7 @@ pub(super) fn component<T>(
     let files = files(model, stem)?;
     let load = |path: &String| BufferedSafetensors::new(read(model, path)?).map_err(|source| broken(path, source));
     let shards = Shards(files.iter().map(load).collect::<Result<_, _>>()?);
-    build(VarBuilder::from_backend(Box::new(shards), dtype, Device::Cpu)).map_err(|source| broken(&files[0], source))
+    build(VarBuilder::from_backend(Box::new(shards), dtype, device.clone())).map_err(|source| broken(&files[0], source))
 }
 
 /// `*.safetensors.index.json`.

@@ -37,6 +37,7 @@ pub struct Pipeline {
     factor: usize,
     /// Of latents in the decoder.
     decoder_type: DType,
+    device: Device,
 }
 
 impl Pipeline {
@@ -47,7 +48,6 @@ impl Pipeline {
         match image.family {
             ImageFamily::StableDiffusion => {}
         }
-        settings.check(model, &[Arithmetic::F32, Arithmetic::F16, Arithmetic::Bf16])?;
 
         let index: ModelIndex = weights::config(model)?;
         let texts = TextConfigs::load(model, &index)?;
@@ -60,6 +60,7 @@ impl Pipeline {
             .num_threads(settings.threads.get())
             .thread_name(|i| format!("model-{i}"))
             .build()?;
+        let device = settings.device.open()?;
         let dtype = activations(settings.arithmetic);
         let decoder_type = if vae.force_upcast { DType::F32 } else { dtype };
         Ok(Self {
@@ -67,17 +68,18 @@ impl Pipeline {
             settings,
             pool,
             // The largest first: its files' bytes are gone by the time that the others are there.
-            unet: component(model, "unet/diffusion_pytorch_model", dtype, |weights| {
+            unet: component(model, "unet/diffusion_pytorch_model", (&device, dtype), |weights| {
                 Unet::new(&unet, settings.attention, &weights)
             })?,
-            decoder: component(model, "vae/diffusion_pytorch_model", decoder_type, |weights| {
+            decoder: component(model, "vae/diffusion_pytorch_model", (&device, decoder_type), |weights| {
                 Decoder::new(&vae, &weights)
             })?,
-            prompts: PromptEncoder::load(model, &index, &texts, dtype)?,
+            prompts: PromptEncoder::load(model, &index, &texts, (&device, dtype))?,
             schedule,
             latent_channels: vae.latent_channels,
             factor: vae.factor(),
             decoder_type,
+            device,
         })
     }
 
@@ -96,14 +98,14 @@ impl Pipeline {
         let condition = self.pool.install(|| self.condition(spec))?;
         let mut latent = gaussian(noise_seed, self.latent_channels * height * width);
         for (done, timestep) in (1..).zip(run.timesteps()) {
-            let input = Tensor::from_slice(&latent, shape, &Device::Cpu)?;
+            let input = Tensor::from_slice(&latent, shape, &self.device)?;
             let prediction = self.pool.install(|| self.predict(&input, timestep, &condition, spec))?;
             run.advance(&mut latent, &prediction);
             if on_progress(Progress { step: done, steps: spec.steps }).is_break() {
                 return Err(InferenceError::Cancelled);
             }
         }
-        let latent = Tensor::from_vec(latent, shape, &Device::Cpu)?;
+        let latent = Tensor::from_vec(latent, shape, &self.device)?;
         to_picture(&self.pool.install(|| self.decoder.decode(&latent, self.decoder_type))?)
     }
 

@@ -1,6 +1,6 @@
 //! Prompts to what the UNet is told of them.
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use oracle::{manifest::LocalModel, spec::Prompt};
 
 use super::{
@@ -81,12 +81,12 @@ impl PromptEncoder {
         model: &LocalModel,
         index: &ModelIndex,
         configs: &TextConfigs,
-        dtype: DType,
+        place: (&Device, DType),
     ) -> Result<Self, InferenceError> {
         let TextConfigs { first, second } = configs;
         let first = Tower {
             tokenizer: PromptTokenizer::load(model, TOKENIZER_CONFIG, first)?,
-            encoder: component(model, "text_encoder/model", dtype, |weights| TextEncoder::new(first, &weights))?,
+            encoder: component(model, "text_encoder/model", place, |weights| TextEncoder::new(first, &weights))?,
         };
         let load_second = |config: &TextConfig| {
             let tokenizer = PromptTokenizer::load(model, SECOND_TOKENIZER_CONFIG, config)?;
@@ -94,7 +94,7 @@ impl PromptEncoder {
                 let supported = "the first tokenizer's model_max_length";
                 return Err(unsupported(SECOND_TOKENIZER_CONFIG, "model_max_length", tokenizer.length(), supported));
             }
-            let encoder = component(model, "text_encoder_2/model", dtype, |weights| {
+            let encoder = component(model, "text_encoder_2/model", place, |weights| {
                 TextEncoder::with_projection(config, &weights)
             })?;
             Ok(Tower { tokenizer, encoder })

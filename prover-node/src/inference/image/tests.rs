@@ -320,9 +320,13 @@ fn configs_that_do_not_fit_are_refused_by_name() {
 }
 
 #[test]
-fn arithmetic_must_be_permitted() {
-    let refused = Tiny::new().load(Settings { arithmetic: Arithmetic::Bf16, ..settings() });
-    assert!(matches!(refused, Err(InferenceError::Arithmetic { .. })));
+fn what_serves_a_model_computes_as_its_manifest_permits() {
+    let tiny = Tiny::new();
+    let model = LocalModel::open(tiny.0.path()).unwrap();
+    let other = Settings { arithmetic: Arithmetic::Bf16, ..settings() };
+
+    assert!(matches!(Model::load(&model, other), Err(InferenceError::NotPermitted { .. })));
+    assert!(Model::try_out(&model, other).is_ok());
 }
 
 #[tokio::test]

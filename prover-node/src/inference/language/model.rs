@@ -20,16 +20,18 @@ use crate::inference::{OnProgress, Progress};
 const CHUNK: usize = 512;
 
 /// How this machine computes. The speed depends on it and the text does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
+    /// What computes.
+    pub device: Device,
     /// Threads of this model's own pool.
     pub threads: NonZeroUsize,
 }
 
 impl Default for Settings {
-    /// All cores.
+    /// The processor, all cores.
     fn default() -> Self {
-        Self { threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN) }
+        Self { device: Device::Cpu, threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN) }
     }
 }
 
@@ -44,12 +46,12 @@ impl Model {
     /// Reads a model from `path`: a GGUF file, a folder with one, or a folder of `transformers` with config.json,
     /// safetensors, tokenizer.json and what else there is of tokenizer_config.json, generation_config.json and
     /// chat_template.jinja. Nothing is checked against a manifest.
-    pub fn open(path: &Path, settings: Settings) -> Result<Self, LanguageError> {
+    pub fn open(path: &Path, settings: &Settings) -> Result<Self, LanguageError> {
         Self::load(&OnDisk::at(path)?, settings)
     }
 
     /// The same from files that come from elsewhere, or are checked as they are read.
-    pub fn load(files: &impl Files, settings: Settings) -> Result<Self, LanguageError> {
+    pub fn load(files: &impl Files, settings: &Settings) -> Result<Self, LanguageError> {
         let names = files.names();
         let ggufs: Vec<_> = names.iter().filter(|name| name.ends_with(".gguf")).collect();
         let (config, words, weights) = match (names.iter().any(|name| name == config::JSON), ggufs.as_slice()) {
@@ -68,7 +70,7 @@ impl Model {
         words.fit(config.vocabulary)?;
         let weights = weights.map_or_else(|| safetensors::weights(files), Ok)?;
         let dtype = candle_core::DType::F32;
-        let decoder = Decoder::new(config, &VarBuilder::from_tensors(weights, dtype, &Device::Cpu))
+        let decoder = Decoder::new(config, &VarBuilder::from_tensors(weights, dtype, &settings.device))
             .map_err(|source| LanguageError::Weights { file: files.place(), source })?;
 
         let threads = ThreadPoolBuilder::new().num_threads(settings.threads.get());

@@ -25,8 +25,11 @@ impl Files for Pinned<'_> {
 impl Model {
     /// Loads a model whose manifest says that it writes texts, no longer ones than it can look back on. Weights are f32.
     pub fn of(model: &LocalModel, settings: inference::Settings) -> Result<Self, InferenceError> {
-        settings.check(model, &[Arithmetic::F32])?;
-        let loaded = Self::load(&Pinned(model), Settings { threads: settings.threads })?;
+        let inference::Settings { device, arithmetic, threads, .. } = settings;
+        if arithmetic != Arithmetic::F32 {
+            return Err(InferenceError::TextArithmetic(arithmetic));
+        }
+        let loaded = Self::load(&Pinned(model), &Settings { device: device.open()?, threads })?;
         // Whatever may be asked for must have an answer.
         let (asked, most) = (model.manifest.text()?.bounds.max_tokens, loaded.decoder.config().context - 1);
         if asked as usize > most {

@@ -64,7 +64,7 @@ fn open(name: &str) -> Model {
 }
 
 fn open_at(path: &Path) -> Result<Model, LanguageError> {
-    Model::open(path, Settings { threads: NonZeroUsize::MIN })
+    Model::open(path, &Settings { threads: NonZeroUsize::MIN, ..Settings::default() })
 }
 
 fn generate(model: &mut Model, spec: &TextSpec) -> Text {

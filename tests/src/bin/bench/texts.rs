@@ -122,7 +122,7 @@ struct Peer {
 
 pub(crate) fn measure(path: &Path, args: &TextArgs) -> Result<Texts> {
     let settings = Settings::default();
-    let mut model = Model::open(path, settings)?;
+    let mut model = Model::open(path, &settings)?;
     let (long, story) = (spec(&STORY.repeat(70), 1), spec(STORY, TOKENS));
     let reading = best(|| Ok(timed(&mut model, &long)?.first))?;
     let prefill_tok_s = model.prompt(&long)?.len() as f64 / reading;
