@@ -17,6 +17,7 @@ import {Rulings} from "./libraries/Rulings.sol";
 import {Pool, Seats} from "./libraries/Seats.sol";
 import {Specs} from "./libraries/Specs.sol";
 import {Appeal, Books, Settlements} from "./libraries/Settlements.sol";
+import {Votes} from "./libraries/Votes.sol";
 
 /// @dev Documented in IGenerationOracle.
 contract GenerationOracle is IGenerationOracle, VerifierStakes {
@@ -255,10 +256,9 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         bytes32 commitment
     ) private {
         _checkVoter(state, member, seat);
-        require(commitment != 0, EmptyCommitment());
 
         state.commit(member);
-        _books.votes[seat.slot()] = commitment;
+        _books.votes[seat.slot()] = Votes.seal(jobId, number, member, commitment);
 
         emit Committed(jobId, number, member, commitment);
     }
@@ -275,19 +275,20 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     }
 
     /// @inheritdoc IGenerationOracle
-    function reveal(bytes32 jobId, Round calldata round, uint256 member, Opening calldata opening) external {
-        RoundState memory state = _drawn(jobId, round);
+    function reveal(bytes32 jobId, uint8 number, uint256 member, uint256 slot, Opening calldata opening) external {
+        RoundState memory state = _books.rounds[jobId][number];
         require(state.mayReveal(REVEAL_WINDOW), WrongPhase(Phase.Reveal));
         require(state.stepOf(member) == Step.Committed, NotCommitted(member));
-        Member seat = round.members[member];
-        bool opens = _books.votes[seat.slot()] == commitmentOf(jobId, round.number, seat.seat(), opening);
-        require(opens, WrongOpening(member));
+        bytes32 commitment = commitmentOf(jobId, number, Members.seatIn(slot), opening);
+        // The slot is the member's: `commit` wrote what it holds.
+        bool opens = _books.votes[slot] == Votes.seal(jobId, number, member, commitment);
+        require(opens && Votes.isDigest(opening.digest), WrongOpening(member));
 
         state.reveal(member);
-        _books.rounds[jobId][round.number].write(state);
-        _books.votes[seat.slot()] = opening.digest;
+        _books.rounds[jobId][number].write(state);
+        _books.votes[slot] = opening.digest;
 
-        emit Revealed(jobId, round.number, member, opening.digest, opening.contentHash);
+        emit Revealed(jobId, number, member, opening.digest, opening.contentHash);
     }
 
     function _drawn(bytes32 jobId, Round calldata round) private view returns (RoundState memory state) {

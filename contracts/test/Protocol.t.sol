@@ -8,6 +8,7 @@ import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {IRandomness} from "../src/interfaces/IRandomness.sol";
 import {IVerifierStakes} from "../src/interfaces/IVerifierStakes.sol";
 import {Members} from "../src/libraries/Members.sol";
+import {Votes} from "../src/libraries/Votes.sol";
 import {Vm} from "forge-std/Vm.sol";
 import {HeaderFixtures} from "./HeaderFixtures.t.sol";
 
@@ -27,7 +28,9 @@ abstract contract Protocol is Test {
     uint32 internal constant APPEAL_WINDOW = 8;
     uint64 internal constant BASE_FEE = 1 gwei;
     address internal constant BURNED = 0x000000000000000000000000000000000000dEaD;
-    bytes32 internal constant DIGEST = keccak256("a picture");
+    /// @dev The bits that a digest can have.
+    bytes32 internal constant BITS = ~bytes32(uint256(1 << 63));
+    bytes32 internal constant DIGEST = keccak256("a picture") & BITS;
 
     IModelRegistry internal models;
     IRandomness internal randomness;
@@ -257,6 +260,11 @@ abstract contract Protocol is Test {
         return oracle.commitmentOf(jobId, round.number, seat, openingOf(jobId, member, digest));
     }
 
+    /// @notice What the slot holds before the reveal.
+    function sealOf(bytes32 jobId, uint256 member, bytes32 digest) internal view returns (bytes32) {
+        return Votes.seal(jobId, roundOf(jobId).number, member, commitment(jobId, member, digest));
+    }
+
     function commit(bytes32 jobId, uint256 member, bytes32 digest) internal {
         bytes32 hash = commitment(jobId, member, digest);
         IGenerationOracle.Round memory round = roundOf(jobId);
@@ -270,8 +278,20 @@ abstract contract Protocol is Test {
         oracle.decline(jobId, round, member);
     }
 
+    /// @notice The call that opens a member's commitment in the latest round.
+    function revealCall(bytes32 jobId, uint256 member, IGenerationOracle.Opening memory opening)
+        internal
+        view
+        returns (bytes memory)
+    {
+        IGenerationOracle.Round memory round = roundOf(jobId);
+        uint256 slot = round.members[member].slot();
+        return abi.encodeCall(oracle.reveal, (jobId, round.number, member, slot, opening));
+    }
+
     function reveal(bytes32 jobId, uint256 member, bytes32 digest) internal {
-        oracle.reveal(jobId, roundOf(jobId), member, openingOf(jobId, member, digest));
+        IGenerationOracle.Round memory round = roundOf(jobId);
+        oracle.reveal(jobId, round.number, member, round.members[member].slot(), openingOf(jobId, member, digest));
     }
 
     function commitAll(bytes32 jobId, bytes32[] memory digests) internal {

@@ -98,11 +98,14 @@ impl Digest {
         ])
     }
 
-    /// Digest of a text: keccak256 of its token ids, the end token included, as big-endian 32-bit numbers.
+    /// Digest of a text: keccak256 of its token ids, the end token included, as big-endian 32-bit numbers, without the top
+    /// bit of the last lane, which no digest has: on chain it tells a commitment from a digest (`Votes.sol`).
     #[must_use]
     pub fn of_tokens(tokens: &[u32]) -> Self {
         let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.to_be_bytes()).collect();
-        Self(keccak256(bytes).0)
+        let mut digest = keccak256(bytes).0;
+        digest[24] &= 0x7f;
+        Self(digest)
     }
 
     /// The lanes, most significant first.
@@ -264,10 +267,12 @@ mod tests {
 
     #[test]
     fn a_text_is_its_tokens_big_endian() {
-        // `cast keccak 0x000000010000c00001020304`
+        // `cast keccak 0x000000010000c00001020304`, of which the bit is zero, and `cast keccak 0x00000003`, of which it is one.
         let stored = b256!("20d619dfdfc67079c9ec6b53d7a4e1a23aae09c6ac9f01bc0e5bd2e7f27432f2");
         assert_eq!(Digest::of_tokens(&[1, 0xc000, 0x0102_0304]), Digest(stored.0));
         assert_ne!(Digest::of_tokens(&[1, 0xc000]), Digest(stored.0));
+        let cut = b256!("3ef5a213fe22de1cea28d60f518364ff95fe0b73660793e36fcfbe31bda68aec");
+        assert_eq!(Digest::of_tokens(&[3]), Digest(cut.0));
     }
 
     #[test]

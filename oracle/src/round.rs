@@ -26,6 +26,14 @@ pub struct Member {
 }
 
 impl Member {
+    /// The slot of its vote: the member without its operator, as a number.
+    #[must_use]
+    pub fn slot(&self) -> U256 {
+        let mut word = B256::from(*self);
+        word[..20].fill(0);
+        word.into()
+    }
+
     /// Whether it takes no part, because its stake was fully bound at the draw.
     #[must_use]
     pub fn is_excused(&self) -> bool {

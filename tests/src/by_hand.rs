@@ -74,8 +74,10 @@ impl ByHand {
     pub async fn reveal(&self, job: B256, opening: &Opening) -> Result<(), ByHandError> {
         let round = latest(self.chain(), job).await?;
         let member = self.member(&round);
+        let seat = round.votes().iter().find(|vote| vote.member.seat == self.seat);
+        let slot = seat.map_or(U256::ZERO, |vote| vote.member.slot());
         let oracle = self.chain().oracle();
-        self.account.send(oracle.reveal(job, round.calldata(), member, (*opening).into())).await?;
+        self.account.send(oracle.reveal(job, round.number, member, slot, (*opening).into())).await?;
         Ok(())
     }
 

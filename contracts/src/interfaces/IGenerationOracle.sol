@@ -16,7 +16,8 @@ pragma solidity 0.8.37;
 ///
 /// A digest is 32 bytes in four 64-bit lanes. For an image, most significant lane first: aHash, dHash, pHash and the
 /// colour hash (42 bits, right-aligned). For a text: keccak256 of the ids of its tokens, the end token included, as
-/// big-endian 32-bit numbers. Lanes are compared by Hamming distance.
+/// big-endian 32-bit numbers, without the top bit of its last lane, which is zero in every digest. Lanes are compared
+/// by Hamming distance.
 ///
 /// Storage holds one word for each round of a job. What is fixed at the request (`Job`) and at the draw (`Round`) is
 /// announced in events and handed back with each call, which checks it against the hash it kept.
@@ -316,7 +317,6 @@ interface IGenerationOracle {
     error NotOperator(uint256 member, address caller);
     error AlreadyVoted(uint256 member);
     error NotCommitted(uint256 member);
-    error EmptyCommitment();
     error WrongOpening(uint256 member);
     error WrongVerdict(bytes32 jobId);
     error NotDeliverable(bytes32 jobId);
@@ -402,7 +402,9 @@ interface IGenerationOracle {
     function decline(bytes32 jobId, Round calldata round, uint256 member) external;
 
     /// @notice Opens a commitment. Whoever knows the salt may send it.
-    function reveal(bytes32 jobId, Round calldata round, uint256 member, Opening calldata opening) external;
+    /// @param member the seat's place in `Round.members`
+    /// @param slot its vote slot: the `Member` without its operator
+    function reveal(bytes32 jobId, uint8 number, uint256 member, uint256 slot, Opening calldata opening) external;
 
     /// @notice Opens the next round, with `2n + 1` seats (31 at most) after one of n, and pays for it: see
     /// `IGenerationLens.appealFee`. There are four rounds at most, and none for which the pool at the request was too
@@ -442,8 +444,8 @@ interface IGenerationOracle {
 
     function stateOf(bytes32 jobId, uint8 number) external view returns (RoundState memory);
 
-    /// @notice A vote slot (`Member` without its operator): a commitment until it is opened, the digest afterwards,
-    /// until a later job of the seat uses it again.
+    /// @notice A vote slot (`Member` without its operator): the seal of a commitment (`Votes`) until it is opened, the
+    /// digest afterwards, until a later job of the seat uses it again.
     function voteOf(uint256 slot) external view returns (bytes32);
 
     /// @notice Who opened a later round, and what it paid and did not get back, in wei.

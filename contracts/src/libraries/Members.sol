@@ -33,7 +33,12 @@ library Members {
     }
 
     function seat(IGenerationOracle.Member self) internal pure returns (uint32) {
-        return uint32(uint256(IGenerationOracle.Member.unwrap(self)) >> SEAT);
+        return seatIn(slot(self));
+    }
+
+    /// @notice The seat that a vote slot belongs to.
+    function seatIn(uint256 slot_) internal pure returns (uint32) {
+        return uint32(slot_ >> SEAT);
     }
 
     function place(IGenerationOracle.Member self) internal pure returns (uint8) {

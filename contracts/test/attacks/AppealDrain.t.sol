@@ -25,7 +25,7 @@ contract AppealDrainTest is Attack {
     /// @dev A verdict is turned over, one vote is slashed, and the appellant's reward is out of it.
     function test_appealDrain_burnsSevenTenthsOfWhatIsSlashed() public {
         uint256 burned = BURNED.balance;
-        challenge(three(keccak256("alone"), DIGEST, flip(DIGEST, 0, ACCEPT + 2)), DIGEST);
+        challenge(three(keccak256("alone") & BITS, DIGEST, flip(DIGEST, 0, ACCEPT + 2)), DIGEST);
         assertGe(BURNED.balance - burned, uint256(BOND) * 7 / 10);
     }
 

@@ -13,7 +13,7 @@ abstract contract Attack is Protocol {
     using Members for IGenerationOracle.Member;
 
     /// @dev Not what the honest get.
-    bytes32 internal constant FAKE = keccak256("a cheap picture");
+    bytes32 internal constant FAKE = keccak256("a cheap picture") & BITS;
 
     function setUp() public virtual override {
         super.setUp();
@@ -69,8 +69,7 @@ abstract contract Attack is Protocol {
         internal
         returns (bool)
     {
-        IGenerationOracle.Round memory round = roundOf(jobId);
-        return attempt(operatorAt(jobId, member), abi.encodeCall(oracle.reveal, (jobId, round, member, opening)));
+        return attempt(operatorAt(jobId, member), revealCall(jobId, member, opening));
     }
 
     /// @notice A committee of three votes honestly to the end, the first as well as it can after what was done to it.

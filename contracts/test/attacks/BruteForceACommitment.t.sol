@@ -28,7 +28,7 @@ contract BruteForceACommitmentTest is Attack {
     /// @dev It knows all but the salt.
     function search(bytes32 jobId, bytes32 approximation) internal view returns (bytes32) {
         IGenerationOracle.Member victim = roundOf(jobId).members[0];
-        bytes32 seen = oracle.voteOf(victim.slot());
+        bytes32 seen = commitment(jobId, 0, DIGEST);
         for (uint256 bits; bits < 64; ++bits) {
             bytes32 digest = flip(approximation, 0, bits);
             IGenerationOracle.Opening memory opening = IGenerationOracle.Opening(digest, contentHashOf(0), 0);

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
 import {Members} from "../../src/libraries/Members.sol";
+import {Votes} from "../../src/libraries/Votes.sol";
 import {HeaderFixtures} from "../HeaderFixtures.t.sol";
 import {Attack} from "./Attack.t.sol";
 
@@ -47,9 +48,28 @@ contract MalformedEvidenceTest is Attack {
         assertFalse(attempt(stranger, abi.encodeCall(oracle.deliver, (jobOf(jobId), verdict))));
     }
 
-    function test_malformedEvidence_doesNotOpenAnEmptyCommitment() public {
-        bytes32 jobId = requestAndDraw(3);
-        assertFalse(tryCommitment(jobId, 0, 0));
+    /// @dev A seat opens its commitment to a digest that is the seal of a commitment of another member, and from its own
+    /// slot then that one: the other would count as revealed, with something that is no digest, and be slashed.
+    function test_malformedEvidence_isNotTheVoteOfAnother() public {
+        bytes32 jobId = requestAndDraw(5);
+        uint256 before = worthOf(jobId, 1);
+        IGenerationOracle.Member own = roundOf(jobId).members[0];
+        IGenerationOracle.Opening memory second = openingOf(jobId, 0, FAKE);
+        bytes32 digest = Votes.seal(jobId, 1, 1, oracle.commitmentOf(jobId, 1, own.seat(), second));
+        commit(jobId, 0, digest);
+        for (uint256 member = 1; member < 5; ++member) {
+            commit(jobId, member, DIGEST);
+        }
+
+        IGenerationOracle.Opening memory first = openingOf(jobId, 0, digest);
+        attempt(stranger, abi.encodeCall(oracle.reveal, (jobId, 1, 0, own.slot(), first)));
+        attempt(stranger, abi.encodeCall(oracle.reveal, (jobId, 1, 1, own.slot(), second)));
+        for (uint256 member = 1; member < 5; ++member) {
+            tryReveal(jobId, member, DIGEST);
+        }
+        finish(jobId);
+
+        assertGe(worthOf(jobId, 1), before);
     }
 
     /// @dev Any part of the header but all of it.

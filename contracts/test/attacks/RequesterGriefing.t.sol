@@ -14,7 +14,7 @@ contract RequesterGriefingTest is Attack {
             before[i] = worthOf(jobId, i);
         }
 
-        vote(jobId, three(DIGEST, FAKE, keccak256("a third picture")));
+        vote(jobId, three(DIGEST, FAKE, keccak256("a third picture") & BITS));
         IGenerationOracle.Verdict memory verdict = finish(jobId);
 
         assertEq(uint8(verdict.outcome), uint8(IGenerationOracle.Outcome.Unresolved));

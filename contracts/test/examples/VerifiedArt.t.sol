@@ -102,7 +102,7 @@ contract VerifiedArtTest is Protocol {
     }
 
     function test_mint_failsUnlessAccepted() public {
-        bytes32[] memory apart = three(DIGEST, ~DIGEST, DIGEST ^ bytes32(type(uint256).max << 128));
+        bytes32[] memory apart = three(DIGEST, ~DIGEST & BITS, DIGEST ^ bytes32(type(uint256).max << 128));
         (bytes32 jobId, IGenerationOracle.Verdict memory verdict) = settled(address(0), apart);
         IGenerationOracle.Job memory job = jobOf(jobId);
         vm.expectRevert(abi.encodeWithSelector(IVerifiedArt.NotAccepted.selector, jobId));

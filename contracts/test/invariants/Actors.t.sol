@@ -26,7 +26,7 @@ enum Actor {
 abstract contract Actors is Protocol {
     using Members for IGenerationOracle.Member;
 
-    bytes32 internal constant LAZY = keccak256("nothing");
+    bytes32 internal constant LAZY = keccak256("nothing") & BITS;
 
     address[] public accounts;
     address internal refuser = address(new Refuser());
@@ -86,7 +86,7 @@ abstract contract Actors is Protocol {
         if (actor == Actor.Honest || actor == Actor.Griefing) return flip(DIGEST, random % 4, (random >> 8) % 6);
         // Liars crowd the edges, or all say the same.
         uint256 plan = uint256(keccak256(abi.encode(jobId, round.number, "plan"))) % 3;
-        if (plan == 0) return keccak256(abi.encode(jobId, "lie"));
+        if (plan == 0) return keccak256(abi.encode(jobId, "lie")) & BITS;
         return flip(DIGEST, plan == 1 ? 0 : random % 4, ACCEPT + (random >> 8) % 12);
     }
 }

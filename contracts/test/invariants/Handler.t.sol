@@ -171,7 +171,7 @@ contract Handler is Auditor {
             if (actor == Actor.Declining) decline(jobId, member);
             else if (actor == Actor.Copying && copied != 0) copy(jobId, round, member, copied);
             else if (actor != Actor.Silent) commit(jobId, member, answerOf(jobId, round, member));
-            copied = oracle.voteOf(round.members[member].slot());
+            copied = commitment(jobId, member, answerOf(jobId, round, member));
         }
         if (random % 8 == 0 && phaseOf(jobId) == IGenerationOracle.Phase.Commit) closePhase(jobId);
     }
@@ -190,7 +190,7 @@ contract Handler is Auditor {
             if (actor == Actor.Griefing) continue;
 
             bytes32 answer = answerOf(jobId, round, member);
-            bool knows = oracle.voteOf(round.members[member].slot()) == commitment(jobId, member, answer);
+            bool knows = oracle.voteOf(round.members[member].slot()) == sealOf(jobId, member, answer);
             if (!knows) {
                 stealReveal(jobId, round, member);
                 continue;
@@ -206,8 +206,7 @@ contract Handler is Auditor {
     function stealReveal(bytes32 jobId, IGenerationOracle.Round memory round, uint256 member) internal {
         for (uint256 other; other < round.members.length; ++other) {
             IGenerationOracle.Opening memory opening = openingOf(jobId, other, answerOf(jobId, round, other));
-            bytes memory data = abi.encodeCall(oracle.reveal, (jobId, round, member, opening));
-            refuse(address(this), data, "a copied commitment is never opened");
+            refuse(address(this), revealCall(jobId, member, opening), "a copied commitment is never opened");
         }
     }
 

@@ -233,7 +233,7 @@ contract AppealTest is Disputes {
 
         IGenerationOracle.Round memory round = drawn(jobId, 1);
         expectWrongPhase(IGenerationOracle.Phase.Reveal);
-        oracle.reveal(jobId, round, 0, openingOf(jobId, 0, DIGEST));
+        oracle.reveal(jobId, 1, 0, round.members[0].slot(), openingOf(jobId, 0, DIGEST));
     }
 
     /// @dev Up to the phase in which an appeal can be made.

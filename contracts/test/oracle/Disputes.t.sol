@@ -60,7 +60,7 @@ abstract contract Disputes is Protocol {
         draw(jobId);
         bytes32[] memory digests = all(roundOf(jobId).members.length, DIGEST);
         for (uint256 i; i < digests.length; ++i) {
-            digests[i] = keccak256(abi.encode("other", i));
+            digests[i] = keccak256(abi.encode("other", i)) & BITS;
         }
         vote(jobId, digests);
     }

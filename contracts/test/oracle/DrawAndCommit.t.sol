@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
 import {IRandomness} from "../../src/interfaces/IRandomness.sol";
 import {Members} from "../../src/libraries/Members.sol";
+import {Votes} from "../../src/libraries/Votes.sol";
 import {HeaderFixtures} from "../HeaderFixtures.t.sol";
 import {Protocol} from "../Protocol.t.sol";
 
@@ -30,7 +31,7 @@ contract DrawAndCommitTest is Protocol {
         emit IGenerationOracle.Committed(jobId, 1, 1, "commitment");
         send(operator, round, 1);
 
-        assertEq(oracle.voteOf(round.members[1].slot()), "commitment");
+        assertEq(oracle.voteOf(round.members[1].slot()), Votes.seal(jobId, 1, 1, "commitment"));
         assertEq(oracle.stateOf(jobId, 1).voted, 2);
         assertEq(oracle.stateOf(jobId, 1).clock, vm.getBlockTimestamp() + COMMIT_WINDOW);
     }
@@ -128,15 +129,6 @@ contract DrawAndCommitTest is Protocol {
         send(stranger, round, 1);
 
         assertPhase(jobId, IGenerationOracle.Phase.Draw);
-    }
-
-    function test_drawAndCommit_failsIfEmpty() public {
-        IGenerationOracle.Round memory round = foretold();
-        IGenerationOracle.Job memory job = jobOf(jobId);
-
-        vm.expectRevert(IGenerationOracle.EmptyCommitment.selector);
-        vm.prank(operator);
-        oracle.drawAndCommit(job, header, round, 1, 0);
     }
 
     function test_drawAndCommit_failsWithAForgedProof() public {

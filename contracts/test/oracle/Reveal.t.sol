@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
 import {Members} from "../../src/libraries/Members.sol";
+import {Votes} from "../../src/libraries/Votes.sol";
 import {Protocol} from "../Protocol.t.sol";
 
 contract RevealTest is Protocol {
@@ -31,10 +32,11 @@ contract RevealTest is Protocol {
         IGenerationOracle.Round memory round = roundOf(jobId);
 
         vm.prank(stranger);
-        oracle.reveal(jobId, round, 0, openingOf(jobId, 0, DIGEST));
+        oracle.reveal(jobId, 1, 0, round.members[0].slot(), openingOf(jobId, 0, DIGEST));
     }
 
     function testFuzz_reveal_takesAnyDigest(bytes32 digest) public {
+        digest &= BITS;
         commitAll(jobId, three(digest, digest, digest));
         revealAll(jobId, three(digest, digest, digest));
         (bytes32 winner, uint256 supporters) = lens.winnerOf(jobOf(jobId), roundOf(jobId));
@@ -98,22 +100,21 @@ contract RevealTest is Protocol {
         bytes32 undrawn = request(3);
         IGenerationOracle.Round memory round = roundOf(jobId);
 
-        expectWrongPhase(IGenerationOracle.Phase.Commit);
-        oracle.reveal(undrawn, round, 0, openingOf(jobId, 0, DIGEST));
+        expectWrongPhase(IGenerationOracle.Phase.Reveal);
+        oracle.reveal(undrawn, 1, 0, round.members[0].slot(), openingOf(jobId, 0, DIGEST));
     }
 
     // -------------------------------------------------------------------------------------------------------- the opening
 
     function test_reveal_ofACopiedCommitmentFails() public {
         commit(jobId, 0, DIGEST);
-        bytes32 copied = oracle.voteOf(roundOf(jobId).members[0].slot());
-        commitAs(1, copied);
+        commitAs(1, commitment(jobId, 0, DIGEST));
         closeCommits(jobId);
         reveal(jobId, 0, DIGEST);
 
         IGenerationOracle.Round memory round = roundOf(jobId);
         vm.expectRevert(abi.encodeWithSelector(IGenerationOracle.WrongOpening.selector, 1));
-        oracle.reveal(jobId, round, 1, openingOf(jobId, 0, DIGEST));
+        oracle.reveal(jobId, 1, 1, round.members[1].slot(), openingOf(jobId, 0, DIGEST));
     }
 
     function test_reveal_ofACommitmentFromAnotherJobOrRoundFails() public {
@@ -138,7 +139,7 @@ contract RevealTest is Protocol {
             IGenerationOracle.Opening({digest: digest, contentHash: content, salt: salt});
 
         vm.expectRevert(abi.encodeWithSelector(IGenerationOracle.WrongOpening.selector, 0));
-        oracle.reveal(jobId, round, 0, opening);
+        oracle.reveal(jobId, 1, 0, round.members[0].slot(), opening);
     }
 
     function test_reveal_happensOnce() public {
@@ -161,16 +162,34 @@ contract RevealTest is Protocol {
         IGenerationOracle.Round memory round = roundOf(jobId);
 
         vm.expectRevert(abi.encodeWithSelector(IGenerationOracle.NotCommitted.selector, member));
-        oracle.reveal(jobId, round, member, openingOf(jobId, 0, DIGEST));
+        oracle.reveal(jobId, 1, member, round.members[0].slot(), openingOf(jobId, 0, DIGEST));
     }
 
-    function test_reveal_failsIfTheRoundIsAnother() public {
+    function test_reveal_failsForTheSlotOfAnotherMember() public {
         commitAll(jobId, three(DIGEST, DIGEST, DIGEST));
         IGenerationOracle.Round memory round = roundOf(jobId);
-        round.drawSeed = "other fork";
 
-        vm.expectRevert(abi.encodeWithSelector(IGenerationOracle.WrongRound.selector, jobId, 1));
-        oracle.reveal(jobId, round, 0, openingOf(jobId, 0, DIGEST));
+        for (uint256 member; member < 3; ++member) {
+            uint256 other = round.members[(member + 1) % 3].slot();
+            IGenerationOracle.Opening memory opening = openingOf(jobId, member, DIGEST);
+            vm.expectRevert(abi.encodeWithSelector(IGenerationOracle.WrongOpening.selector, member));
+            oracle.reveal(jobId, 1, member, other, opening);
+        }
+    }
+
+    /// @dev Member 0 would open its commitment to a digest that is the seal of member 1, and then, from the same slot,
+    /// that one: member 1 would count as revealed, with a slot that holds no digest, and be slashed.
+    function test_reveal_ofADigestThatIsASealFails() public {
+        IGenerationOracle.Round memory round = roundOf(jobId);
+        bytes32 own = oracle.commitmentOf(jobId, 1, round.members[0].seat(), openingOf(jobId, 1, DIGEST));
+        bytes32 trap = Votes.seal(jobId, 1, 1, own);
+        commit(jobId, 0, trap);
+        commit(jobId, 1, DIGEST);
+        closeCommits(jobId);
+
+        IGenerationOracle.Opening memory opening = openingOf(jobId, 0, trap);
+        vm.expectRevert(abi.encodeWithSelector(IGenerationOracle.WrongOpening.selector, 0));
+        oracle.reveal(jobId, 1, 0, round.members[0].slot(), opening);
     }
 
     function commitAs(uint256 member, bytes32 hash) internal {
@@ -186,6 +205,6 @@ contract RevealTest is Protocol {
     function fails(uint256 member, bytes memory error_) internal {
         IGenerationOracle.Round memory round = roundOf(jobId);
         vm.expectRevert(error_);
-        oracle.reveal(jobId, round, member, openingOf(jobId, member, DIGEST));
+        oracle.reveal(jobId, 1, member, round.members[member].slot(), openingOf(jobId, member, DIGEST));
     }
 }

@@ -301,8 +301,7 @@ fn members() -> Vec<Value> {
     let case = |member: Member| {
         let word = B256::from(member);
         let Member { operator, pool, seat, place } = member;
-        // All but the operator.
-        let slot = B256::left_padding_from(&word[20..]);
+        let slot = B256::from(member.slot());
         json!({ "operator": operator, "pool": pool, "seat": seat, "place": place, "member": word, "slot": slot })
     };
     cases.map(case).to_vec()

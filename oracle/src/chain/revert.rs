@@ -112,7 +112,6 @@ fn oracle_words(error: &OracleError) -> String {
         E::NotOperator(e) => format!("{} does not operate member {}: use the operator's key", e.caller, e.member),
         E::AlreadyVoted(e) => format!("member {} has already taken this step", e.member),
         E::NotCommitted(e) => format!("member {} has no commitment to open", e.member),
-        E::EmptyCommitment(_) => "a commitment of zero says nothing".to_owned(),
         E::WrongOpening(e) => format!("the opening does not fit what member {} committed to", e.member),
         E::WrongVerdict(e) => format!("that is not the verdict of job {}", e.jobId),
         E::NotDeliverable(e) => format!(

@@ -36,8 +36,9 @@ impl Node {
     pub(super) async fn send_reveal(&self, look: &Look, key: DrawKey, vote: &Vote) -> Result<(), StepError> {
         let call = IGenerationOracle::revealCall {
             jobId: key.job,
-            round: look.round(key.number)?,
+            number: key.number,
             member: U256::from(vote.seat.member),
+            slot: look.vote(key.number, vote.seat).ok_or(StepError::OtherDraw)?.member.slot(),
             opening: vote.opening.into(),
         };
         self.send(&call).await?;
