@@ -57,6 +57,8 @@ pub struct Config {
     pub confirmations: u64,
     /// Whether to appeal where that is worth it.
     pub appeals: bool,
+    /// Bytes of outputs that are kept.
+    pub store_limit: u64,
 }
 
 impl Config {
@@ -89,6 +91,7 @@ impl Config {
             listen: args.listen,
             confirmations: args.confirmations,
             appeals: !args.no_appeal,
+            store_limit: args.store_limit.as_u64(),
         })
     }
 }

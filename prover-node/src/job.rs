@@ -10,8 +10,8 @@ use oracle::{commitment::Opening, digest::Digest, output::Output, spec::Spec};
 
 use crate::{
     output::{EncodingError, File},
-    pace::Promise,
     salt::SaltKey,
+    schedule::Place,
 };
 
 /// One round of one job.
@@ -69,8 +69,8 @@ pub struct Accepted {
     pub noise_seed: B256,
     /// Ours.
     pub seats: Vec<Seat>,
-    /// The model's time, given back when this is dropped.
-    pub promise: Promise,
+    /// For the model's time, given back when this is dropped.
+    pub place: Place,
 }
 
 /// The picture or text exists, in memory.
@@ -142,8 +142,8 @@ impl DrawKey {
 impl Drawn {
     /// The model's time is set aside.
     #[must_use]
-    pub fn accepted(self, promise: Promise) -> Accepted {
-        Accepted { key: self.key, spec: self.spec, noise_seed: self.noise_seed, seats: self.seats, promise }
+    pub fn accepted(self, place: Place) -> Accepted {
+        Accepted { key: self.key, spec: self.spec, noise_seed: self.noise_seed, seats: self.seats, place }
     }
 }
 
@@ -183,6 +183,8 @@ pub fn short(job: B256) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod tests {
+    use std::time::Duration;
+
     use alloy::{
         primitives::{Address, aliases::U96},
         signers::local::PrivateKeySigner,
@@ -198,7 +200,7 @@ pub(crate) mod tests {
     };
 
     use super::*;
-    use crate::pace::{Pace, Promises};
+    use crate::schedule::Schedule;
 
     pub(crate) fn spec(side: u32, steps: u32) -> Spec {
         Spec::Image(ImageSpec {
@@ -233,9 +235,9 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn sealed(drawn: Drawn, colour: u8) -> Sealed {
-        let promise = Promises::default().make(Pace { seconds: 0.0 }.estimate(&drawn.spec), 0, 100).unwrap();
+        let place = Schedule::default().admit(Duration::ZERO, 0, 100).unwrap();
         let output = Output::Picture(RgbImage::from_pixel(8, 8, Rgb([colour, 0, 0])));
-        drawn.accepted(promise).generated(output).digest().unwrap().seal(&salts())
+        drawn.accepted(place).generated(output).digest().unwrap().seal(&salts())
     }
 
     #[test]

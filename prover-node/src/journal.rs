@@ -3,6 +3,7 @@
 mod rows;
 
 use std::{
+    collections::HashSet,
     fs::OpenOptions,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -22,7 +23,7 @@ use sqlx::{
 use self::rows::{DrawRow, RequestRow, bind, from_json, to_json};
 use crate::{
     job::{DrawKey, Drawn, RoundKey, Sealed, Vote},
-    pace::Pace,
+    pace::{Pace, Paces},
 };
 
 /// The file's name in the data directory.
@@ -362,17 +363,27 @@ impl Journal {
         Ok(count > 0)
     }
 
-    /// What was measured with these settings.
-    pub async fn pace(&self, settings: &str) -> Result<Option<Pace>> {
-        let select = sqlx::query_scalar("SELECT seconds FROM pace WHERE settings = ?").bind(settings);
-        let seconds: Option<f64> = self.check(select.fetch_optional(&self.database).await)?;
-        Ok(seconds.map(|seconds| Pace { seconds }))
+    /// Content hashes of what draws that are not over have made.
+    pub async fn needed_outputs(&self) -> Result<HashSet<B256>> {
+        let select = sqlx::query_scalar(
+            "SELECT content_hash FROM seats JOIN draws USING (job, number, seed)
+             WHERE ending IS NULL AND content_hash IS NOT NULL",
+        );
+        let hashes: Vec<Vec<u8>> = self.check(select.fetch_all(&self.database).await)?;
+        Ok(hashes.iter().filter_map(|hash| B256::try_from(hash.as_slice()).ok()).collect())
     }
 
-    /// Stores a measurement.
-    pub async fn put_pace(&self, settings: &str, pace: Pace) -> Result<()> {
-        let insert = sqlx::query("INSERT OR REPLACE INTO pace VALUES (?, ?)").bind(settings).bind(pace.seconds);
-        self.run(insert).await
+    /// What was measured with these settings.
+    pub async fn paces(&self, settings: &str) -> Result<Paces> {
+        let select = sqlx::query_as("SELECT size, seconds FROM paces WHERE settings = ?").bind(settings);
+        let paces: Vec<(i64, f64)> = self.check(select.fetch_all(&self.database).await)?;
+        Ok(paces.into_iter().map(|(size, seconds)| (size.cast_unsigned(), Pace(seconds))).collect())
+    }
+
+    /// Stores the pace at a size.
+    pub async fn put_pace(&self, settings: &str, size: u64, pace: Pace) -> Result<()> {
+        let insert = sqlx::query("INSERT OR REPLACE INTO paces VALUES (?, ?, ?)");
+        self.run(insert.bind(settings).bind(size.cast_signed()).bind(pace.0)).await
     }
 
     async fn run(&self, query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>) -> Result<()> {
@@ -485,10 +496,13 @@ mod tests {
         journal.put_request(&request()).await.unwrap();
         journal.put_round(round(), 50).await.unwrap();
         journal.put_draw(&drawn(2)).await.unwrap();
-        assert_eq!(journal.sealed(drawn(2).key).await.unwrap(), Some(votes));
+        assert_eq!(journal.sealed(drawn(2).key).await.unwrap(), Some(votes.clone()));
+        let needed = journal.needed_outputs().await.unwrap();
+        assert_eq!(needed, HashSet::from([votes.votes[0].opening.content_hash]));
         journal.end(drawn(2).key, Ending::Settled, 300).await.unwrap();
         journal.put_draw(&drawn(2)).await.unwrap();
         assert!(journal.open_draws().await.unwrap().is_empty());
+        assert!(journal.needed_outputs().await.unwrap().is_empty());
     }
 
     #[tokio::test]
@@ -550,14 +564,15 @@ mod tests {
         journal.put_trail(&Trail::from_block(17)).await.unwrap();
         journal.put_announced("http://a").await.unwrap();
         journal.put_announced("http://b").await.unwrap();
-        journal.put_pace("m f32", Pace { seconds: 1.5 }).await.unwrap();
+        journal.put_pace("m f32", 64, Pace(1.5)).await.unwrap();
+        journal.put_pace("m f32", 64, Pace(2.5)).await.unwrap();
         journal.publish(B256::repeat_byte(4)).await.unwrap();
         let journal = reopen(&folder, journal).await;
 
         assert_eq!(journal.trail().await.unwrap(), Some(Trail::from_block(17)));
         assert_eq!(journal.announced().await.unwrap().as_deref(), Some("http://b"));
-        assert_eq!(journal.pace("m f32").await.unwrap(), Some(Pace { seconds: 1.5 }));
-        assert_eq!(journal.pace("m f16").await.unwrap(), None);
+        assert_eq!(journal.paces("m f32").await.unwrap(), Paces::from_iter([(64, Pace(2.5))]));
+        assert!(journal.paces("m f16").await.unwrap().is_empty());
         assert!(journal.is_published(B256::repeat_byte(4)).await.unwrap());
         assert!(!journal.is_published(B256::repeat_byte(5)).await.unwrap());
     }

@@ -18,6 +18,7 @@ pub mod owners;
 pub mod pace;
 pub mod pool;
 pub mod salt;
+pub mod schedule;
 pub mod selftest;
 pub mod server;
 mod service;

@@ -37,10 +37,11 @@ use crate::{
     job::{Accepted, Committed, DrawKey, Drawn, Generated, Revealed, RoundKey, Sealed, Seat, short},
     journal::{Ending, Journal},
     look::Look,
-    output::OutputStore,
+    output::{File, OutputStore},
     owners::Owners,
-    pace::{Pace, Promises, check_time},
+    pace::Paces,
     salt::SaltKey,
+    schedule::{Schedule, check_time},
     wallet::Wallet,
 };
 
@@ -66,11 +67,10 @@ pub struct Node {
     pub(crate) outputs: OutputStore,
     pub(crate) salts: SaltKey,
     pub(crate) inference: Inference,
-    /// Held while the model works.
-    pub(crate) pace: Mutex<Pace>,
-    /// Under which the pace is remembered.
+    pub(crate) schedule: Schedule,
+    pub(crate) paces: Mutex<Paces>,
+    /// Under which the paces are remembered.
     pub(crate) settings: String,
-    pub(crate) promises: Promises,
     pub(crate) draining: CancellationToken,
 }
 
@@ -160,7 +160,7 @@ impl Node {
         let accepted = self.accept(drawn).await?;
         let generated = self.generate(accepted).await?;
         let digested = generated.digest().map_err(Unable::from)?;
-        self.outputs.put(&digested.file).map_err(Unable::Store)?;
+        self.store(&digested.file).await?;
         let sealed = digested.seal(&self.salts);
 
         // On disk before on the wire: after a crash we can still open what we committed.
@@ -181,16 +181,16 @@ impl Node {
             return Err(StepError::Over(Ending::Declined));
         }
 
-        let needed =
-            self.journal.pace(&self.settings).await?.map_or_else(Default::default, |pace| pace.estimate(&drawn.spec));
-        let promise = self.promises.make(needed, self.now().time, look.commit_deadline(number))?;
-        Ok(Drawn { seats, ..drawn }.accepted(promise))
+        let needed = self.paces.lock().await.estimate(&drawn.spec);
+        let place = self.schedule.admit(needed, self.now().time, look.commit_deadline(number))?;
+        Ok(Drawn { seats, ..drawn }.accepted(place))
     }
 
     async fn generate(&self, job: Accepted) -> Result<Generated, StepError> {
-        let mut pace = self.pace.lock().await;
+        job.place.turn().await;
         let look = self.look_at(job.key).await?;
-        check_time(pace.estimate(&job.spec), self.now().time, look.commit_deadline(job.key.number))?;
+        let needed = self.paces.lock().await.estimate(&job.spec);
+        check_time(needed, self.now().time, look.commit_deadline(job.key.number))?;
 
         let began = Instant::now();
         let id = short(job.key.job);
@@ -199,11 +199,23 @@ impl Node {
         let took = began.elapsed();
 
         info!(job = id, seconds = format!("{:.1}", took.as_secs_f64()), "made");
-        *pace = pace.and(Pace::measured(&job.spec, took));
-        if let Err(error) = self.journal.put_pace(&self.settings, *pace).await {
+        let (size, pace) = self.paces.lock().await.measured(&job.spec, took);
+        if let Err(error) = self.journal.put_pace(&self.settings, size, pace).await {
             warn!(%error, "the model's pace was not noted");
         }
         Ok(job.generated(output))
+    }
+
+    /// Keeps what is made. If there is too much of it, what no open job needs goes, the oldest first.
+    async fn store(&self, file: &File) -> Result<(), StepError> {
+        self.outputs.put(file).map_err(Unable::Store)?;
+        if self.outputs.is_over_its_limit() {
+            match self.outputs.prune(&self.journal.needed_outputs().await?) {
+                Ok(removed) => info!(removed, "the oldest outputs were removed: the store is at its limit"),
+                Err(error) => warn!(%error, "the oldest outputs could not be removed"),
+            }
+        }
+        Ok(())
     }
 
     async fn commit(&self, sealed: Sealed) -> Result<Committed, StepError> {

@@ -1,6 +1,15 @@
 //! Output files: a picture's PNG or a text's JSON, their content hash, and where they are kept.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
 
 use alloy::primitives::B256;
 use image::{
@@ -104,14 +113,25 @@ fn png(picture: &RgbImage) -> ImageResult<Vec<u8>> {
 #[derive(Debug, Clone)]
 pub struct OutputStore {
     folder: PathBuf,
+    /// Bytes of all files together at most, after [`Self::prune`].
+    limit: u64,
+    size: Arc<AtomicU64>,
+}
+
+/// A file in the folder.
+struct Kept {
+    path: PathBuf,
+    written: SystemTime,
+    size: u64,
 }
 
 impl OutputStore {
-    /// Opens the folder, and makes it if there is none.
-    pub fn open(folder: impl Into<PathBuf>) -> io::Result<Self> {
+    /// Opens the folder, and makes it if there is none; it is to hold `limit` bytes at most.
+    pub fn open(folder: impl Into<PathBuf>, limit: u64) -> io::Result<Self> {
         let folder = folder.into();
         fs::create_dir_all(&folder)?;
-        Ok(Self { folder })
+        let size = kept_in(&folder)?.iter().map(|file| file.size).sum();
+        Ok(Self { folder, limit, size: Arc::new(AtomicU64::new(size)) })
     }
 
     /// Keeps `file`; on disk when this returns. Putting it twice is the same as once.
@@ -119,8 +139,33 @@ impl OutputStore {
         let path = self.path(file.content_hash, file.format);
         if !path.exists() {
             write_atomically(&path, &file.bytes)?;
+            self.size.fetch_add(file.bytes.len() as u64, Ordering::Relaxed);
         }
         Ok(path)
+    }
+
+    /// Whether there is more than there should be.
+    #[must_use]
+    pub fn is_over_its_limit(&self) -> bool {
+        self.size.load(Ordering::Relaxed) > self.limit
+    }
+
+    /// Removes the oldest files, though none of `needed`, until a tenth of the limit is free, and returns how many went.
+    pub fn prune(&self, needed: &HashSet<B256>) -> io::Result<usize> {
+        let mut files = kept_in(&self.folder)?;
+        files.sort_by_key(|file| file.written);
+        let (mut size, mut removed) = (files.iter().map(|file| file.size).sum::<u64>(), 0);
+        for file in files {
+            if size <= self.limit - self.limit / 10 {
+                break;
+            }
+            if content_hash_of(&file.path).is_some_and(|hash| !needed.contains(&hash)) {
+                fs::remove_file(&file.path)?;
+                (size, removed) = (size - file.size, removed + 1);
+            }
+        }
+        self.size.store(size, Ordering::Relaxed);
+        Ok(removed)
     }
 
     /// The file with this content hash, if it is here.
@@ -138,6 +183,22 @@ impl OutputStore {
     fn path(&self, content_hash: B256, format: Format) -> PathBuf {
         self.folder.join(format!("{content_hash:#x}.{}", format.extension()))
     }
+}
+
+fn kept_in(folder: &Path) -> io::Result<Vec<Kept>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let (path, metadata) = (entry.as_ref().map(fs::DirEntry::path), entry.as_ref().map(fs::DirEntry::metadata));
+        if let (Ok(path), Ok(Ok(metadata))) = (path, metadata) {
+            files.push(Kept { path, written: metadata.modified()?, size: metadata.len() });
+        }
+    }
+    Ok(files)
+}
+
+/// None for what is not ours.
+fn content_hash_of(path: &Path) -> Option<B256> {
+    path.file_stem()?.to_str()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -163,7 +224,7 @@ mod tests {
     #[test]
     fn outputs_are_found_by_their_hash() {
         let folder = tempfile::tempdir().unwrap();
-        let store = OutputStore::open(folder.path().join("outputs")).unwrap();
+        let store = OutputStore::open(folder.path().join("outputs"), u64::MAX).unwrap();
         let text = Text { text: "a \"fox\"".to_owned(), tokens: vec![7, 0] };
         for (output, format) in [(Output::Picture(gradient()), Format::Png), (Output::Text(text), Format::Json)] {
             let file = File::of(&output).unwrap();
@@ -174,5 +235,31 @@ mod tests {
             assert_eq!(store.get(file.content_hash()).unwrap(), Some(file));
         }
         assert_eq!(fs::read_dir(folder.path().join("outputs")).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_what_is_needed_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts = ["the first", "the second", "a third", "a fourth"];
+        let file = |text: &str| File::of(&Output::Text(Text { text: text.to_owned(), tokens: Vec::new() })).unwrap();
+        let files = texts.map(file);
+        let size = files.iter().map(|file| file.bytes().len() as u64).sum::<u64>();
+        let store = OutputStore::open(folder.path(), size - 1).unwrap();
+        for (file, age) in files.iter().zip([40, 30, 20, 10]) {
+            let path = store.put(file).unwrap();
+            let written = SystemTime::now() - std::time::Duration::from_secs(age);
+            fs::File::open(path).unwrap().set_modified(written).unwrap();
+        }
+        fs::write(folder.path().join("not ours"), "").unwrap();
+        assert!(store.is_over_its_limit());
+        let is_there = |file: &File| store.get(file.content_hash()).unwrap().is_some();
+
+        let removed = store.prune(&HashSet::from([files[0].content_hash()])).unwrap();
+        assert_eq!(removed, 1);
+        assert_eq!(files.each_ref().map(is_there), [true, false, true, true]);
+        assert!(!store.is_over_its_limit() && folder.path().join("not ours").exists());
+
+        // Opened again it knows how much there is.
+        assert!(OutputStore::open(folder.path(), 10).unwrap().is_over_its_limit());
     }
 }

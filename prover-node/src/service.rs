@@ -1,6 +1,10 @@
 //! The node's life: set up, follow the chain, give each job a task, and in the end let what was taken be revealed.
 
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use alloy::{primitives::B256, providers::DynProvider};
 use oracle::{
@@ -22,8 +26,8 @@ use crate::{
     journal::{Ending, Journal, Owner},
     node::Node,
     output::OutputStore,
-    pace::{Pace, Promises},
     salt::SaltKey,
+    schedule::Schedule,
     server::{Shelf, serve},
     stop::Stop,
     wallet::{Call, Wallet},
@@ -146,14 +150,14 @@ async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Resul
     let (chain_id, oracle) = (chain.deployment.chain_id, chain.deployment.generation_oracle);
     let operator = signer.address();
     let journal = Journal::open(data_dir.path(), Owner { chain_id, genesis, oracle, operator }).await?;
-    let outputs = OutputStore::open(data_dir.outputs()).map_err(NodeError::Outputs)?;
+    let outputs = OutputStore::open(data_dir.outputs(), config.store_limit).map_err(NodeError::Outputs)?;
     let inference = Inference::spawn(generator).map_err(NodeError::Thread)?;
     let settings = format!("{} {:?}", model.id, config.settings);
-    let pace = match journal.pace(&settings).await? {
-        Some(pace) => pace,
-        None => first_pace(&inference, &config.trial).await?,
-    };
-    journal.put_pace(&settings, pace).await?;
+    let mut paces = journal.paces(&settings).await?;
+    if paces.is_empty() {
+        let (size, pace) = paces.measured(&config.trial, time_of_trial(&inference, &config.trial).await?);
+        journal.put_pace(&settings, size, pace).await?;
+    }
 
     let heads = watch_heads(chain.clone(), chain.now().await?);
     let node = Node {
@@ -168,9 +172,9 @@ async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Resul
         journal,
         outputs,
         inference,
-        pace: Mutex::new(pace),
+        schedule: Schedule::default(),
+        paces: Mutex::new(paces),
         settings,
-        promises: Promises::default(),
         draining: stop.drain.clone(),
         chain,
     };
@@ -178,12 +182,12 @@ async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Resul
 }
 
 /// Makes something for nobody, to see that the model works and how long it takes here.
-async fn first_pace(inference: &Inference, trial: &Spec) -> Result<Pace, InferenceError> {
+async fn time_of_trial(inference: &Inference, trial: &Spec) -> Result<Duration, InferenceError> {
     let began = Instant::now();
     inference.generate(trial.clone(), B256::ZERO, |_| {}).await?;
     let took = began.elapsed();
     info!(seconds = format!("{:.1}", took.as_secs_f64()), "the model works; {} made on trial", trial.makes());
-    Ok(Pace::measured(trial, took))
+    Ok(took)
 }
 
 /// From where the journal ends, or from before any job that can still be open: no stake is free before all are over.

@@ -77,7 +77,7 @@ async fn a_node_that_comes_too_late_declines() -> Result<()> {
     let deadline = latest.deadline(&look.request.job, &play.devnet.chain.windows, Phase::Commit);
     // Time stands still but for what is sent, while the node starts.
     play.devnet.chain.provider.anvil_set_auto_mine(true).await?;
-    play.devnet.pass_until(deadline.ok_or_eyre("no deadline")? - prover_node::pace::SENDING + 1).await?;
+    play.devnet.pass_until(deadline.ok_or_eyre("no deadline")? - prover_node::schedule::SENDING + 1).await?;
     play.devnet.mine(1).await?;
     node.start()?;
     play.step(job, node.seat, Step::Out).await?;

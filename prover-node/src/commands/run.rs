@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use alloy::{primitives::Address, transports::http::reqwest::Url};
+use bytesize::ByteSize;
 use oracle::{
     chain::{ChainArgs, ModelRef},
     keys::KeyArgs,
@@ -50,6 +51,9 @@ pub struct RunArgs {
     /// Directory for journal and outputs [default: ~/.local/share/quorate/prover-node/<chain id>-<genesis>-<operator>]
     #[arg(long, env = "QUORATE_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Outputs that are kept, as 500MB or 20GB: beyond, the oldest go that no open job needs
+    #[arg(long, env = "QUORATE_STORE_LIMIT", value_name = "SIZE", default_value = "10GB")]
+    pub store_limit: ByteSize,
     /// Address to serve outputs at; port 0 takes a free one
     #[arg(long, env = "QUORATE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9700")]
     pub listen: SocketAddr,

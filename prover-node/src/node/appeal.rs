@@ -12,10 +12,9 @@ use tracing::{info, warn};
 
 use super::Node;
 use crate::{
-    error::{StepError, Unable},
+    error::StepError,
     job::{DrawKey, Vote, short},
     look::Look,
-    pace::check_time,
     wallet::Call,
 };
 
@@ -73,11 +72,15 @@ impl Node {
         let (Some(drawn), Some(vote)) = (self.journal.drawn(key).await?, votes.first()) else { return Ok(false) };
         let latest = look.history.latest();
         let until = latest.map_or(0, |round| round.appeal_deadline(&look.request.job, &self.chain.windows));
-        let pace = self.pace.lock().await;
-        if let Err(reason @ Unable::NoTime { .. }) = check_time(pace.estimate(&drawn.spec), self.now().time, until) {
-            warn!(job = short(key.job), %reason, "no time to make it again before the verdict is final");
-            return Ok(false);
-        }
+        let needed = self.paces.lock().await.estimate(&drawn.spec);
+        let place = match self.schedule.admit(needed, self.now().time, until) {
+            Ok(place) => place,
+            Err(reason) => {
+                warn!(job = short(key.job), %reason, "no time to make it again before the verdict is final");
+                return Ok(false);
+            }
+        };
+        place.turn().await;
         let made = self.inference.generate(drawn.spec, drawn.noise_seed, |_| {}).await;
         let Ok(output) = made else { return Ok(false) };
         let again = output.digest();
