@@ -29,7 +29,7 @@ pub use self::{
     bindings::{IGenerationOracle, IModelRegistry, IRandomness, IVerifierStakes},
     error::{ChainError, DeploymentError},
     header::{HeaderError, foretold_seed, seed_header},
-    history::{DrawnRound, History, Reveal, RoundHistory, Settlement, Vote},
+    history::{DrawnRound, History, JobEvent, Reveal, RoundHistory, Settlement, Vote},
     ids::{IdPrefix, MalformedId},
     jobs::{JobLookupError, Request},
     models::{ModelLookupError, ModelRef, RegisteredModel},

@@ -3,6 +3,7 @@
 //! [`node`] is the whole pipeline on one page; [`job`] has a type for each of its stages. [`journal`] keeps what must
 //! survive a crash, [`wallet`] owns the key, [`inference`] the model, [`server`] gives out what was revealed.
 
+pub mod archive;
 pub mod commands;
 pub mod config;
 pub mod data_dir;

@@ -3,7 +3,7 @@
 use alloy::primitives::Address;
 use oracle::{
     chain::{
-        Chain, ChainError, ChainTime, History,
+        ChainError, ChainTime, History,
         IGenerationOracle::{Phase, Round, Step},
         Request, RoundHistory, Vote,
     },
@@ -11,6 +11,7 @@ use oracle::{
 };
 
 use crate::{
+    archive::Archive,
     error::StepError,
     job::{DrawKey, Seat},
 };
@@ -32,10 +33,10 @@ pub struct Look {
 
 impl Look {
     /// At one block.
-    pub async fn at(chain: &Chain, request: Request, now: ChainTime) -> Result<Self, ChainError> {
-        let history = chain.history_at(&request, now.block).await?;
-        let phase = history.phase(&request.job, &chain.windows, now);
-        let due = Due::of(&request.job, &history, &chain.windows, now);
+    pub async fn at(archive: &Archive, request: Request, now: ChainTime) -> Result<Self, ChainError> {
+        let (history, windows) = (archive.history_at(&request, now.block).await?, archive.windows());
+        let phase = history.phase(&request.job, windows, now);
+        let due = Due::of(&request.job, &history, windows, now);
         Ok(Self { request, history, phase, due, now })
     }
 

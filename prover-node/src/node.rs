@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
+    archive::Archive,
     error::{StepError, Unable},
     inference::{Inference, Progress},
     job::{Accepted, Committed, DrawKey, Drawn, Generated, Revealed, RoundKey, Sealed, Seat, short},
@@ -62,6 +63,7 @@ pub struct Node {
     /// Blocks on top of another before it counts.
     pub(crate) confirmations: u64,
     pub(crate) heads: watch::Receiver<ChainTime>,
+    pub(crate) archive: Archive,
     pub(crate) journal: Journal,
     pub(crate) wallet: Wallet,
     pub(crate) outputs: OutputStore,

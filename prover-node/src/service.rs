@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use crate::{
+    archive::Archive,
     config::Config,
     data_dir::DataDir,
     error::{NodeError, StepError},
@@ -45,6 +46,16 @@ enum Task {
     Draw(RoundKey),
     /// That a draw of ours is answered.
     Answer(DrawKey),
+}
+
+impl Task {
+    fn job(&self) -> Option<B256> {
+        match self {
+            Self::Announce(_) => None,
+            Self::Draw(round) => Some(round.job),
+            Self::Answer(draw) => Some(draw.job),
+        }
+    }
 }
 
 /// All that is being seen to, each thing once.
@@ -92,7 +103,7 @@ async fn work(node: &Arc<Node>, stop: &Stop, crew: &mut Crew) -> Result<(), Node
     while !stop.drain.is_cancelled() {
         let now = node.now();
         match catch_up(node, &mut follower).await {
-            Ok(()) => crew.take_open(node).await.unwrap_or_else(|error| complaint.say(&error.into())),
+            Ok(()) => crew.take_open(node).await.unwrap_or_else(|error| complaint.say(&error)),
             Err(error) => complaint.say(&error),
         }
         tokio::select! {
@@ -168,6 +179,7 @@ async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Resul
         confirmations: config.confirmations,
         salts: SaltKey::new(&signer, chain_id, oracle),
         wallet: Wallet::spawn(chain.provider.clone(), chain_id, signer, heads.clone()),
+        archive: Archive::new(chain.clone(), heads.clone()),
         heads,
         journal,
         outputs,
@@ -224,12 +236,17 @@ impl Crew {
         self.busy.iter().filter(|task| matches!(task, Task::Answer(_))).count()
     }
 
-    async fn take_open(&mut self, node: &Arc<Node>) -> Result<(), crate::journal::JournalError> {
-        for round in node.journal.awaited().await? {
-            self.take(node, Task::Draw(round));
+    async fn take_open(&mut self, node: &Arc<Node>) -> Result<(), StepError> {
+        let draws = node.journal.awaited().await?.into_iter().map(Task::Draw);
+        let answers = node.journal.open_draws().await?.into_iter().map(Task::Answer);
+        let new: Vec<_> = draws.chain(answers).filter(|task| !self.busy.contains(task)).collect();
+        let mut requests = Vec::new();
+        for job in new.iter().filter_map(Task::job).collect::<HashSet<_>>() {
+            requests.extend(node.journal.request(job).await?);
         }
-        for draw in node.journal.open_draws().await? {
-            self.take(node, Task::Answer(draw));
+        node.archive.open(&requests).await?;
+        for task in new {
+            self.take(node, task);
         }
         Ok(())
     }
@@ -318,11 +335,7 @@ struct Complaint {
 
 impl Complaint {
     fn about(&mut self, task: &Task, error: &StepError) {
-        let job = match task {
-            Task::Announce(_) => return self.say(error),
-            Task::Draw(round) => round.job,
-            Task::Answer(draw) => draw.job,
-        };
+        let Some(job) = task.job() else { return self.say(error) };
         if self.is_new(error) {
             warn!(job = short(job), %error, "not done; trying again at the next block");
         }

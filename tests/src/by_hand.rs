@@ -180,7 +180,7 @@ pub async fn draw(account: &Account, job: B256) -> Result<()> {
 #[must_use]
 pub fn made_up(number: u8) -> Opening {
     Opening {
-        digest: Digest::from(keccak256([number, 0])),
+        digest: Digest::of_tokens(&[number.into()]),
         content_hash: keccak256([number, 1]),
         salt: keccak256([number, 2]),
     }

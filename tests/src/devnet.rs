@@ -36,6 +36,15 @@ pub enum Pace {
     Fast,
 }
 
+/// Which times `scripts/Deploy.s.sol` deploys with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Windows of a minute or so.
+    Devnet,
+    /// Windows of hours.
+    Mainnet,
+}
+
 /// A fresh chain with Quorate on it; gone when dropped.
 #[derive(Debug)]
 pub struct Devnet {
@@ -51,12 +60,17 @@ pub struct Devnet {
 }
 
 impl Devnet {
-    /// Starts anvil on a free port and deploys.
+    /// Starts anvil on a free port and deploys with the devnet's times.
     pub async fn start(pace: Pace) -> Result<Self> {
+        Self::start_as(pace, Profile::Devnet).await
+    }
+
+    /// The same with other times.
+    pub async fn start_as(pace: Pace, profile: Profile) -> Result<Self> {
         let temporary = TempDir::with_prefix("quorate-")?;
         let folder = temporary.path().to_owned();
         let anvil = start_anvil(pace)?;
-        let deployment = deploy(&anvil, &folder).await?;
+        let deployment = deploy(&anvil, &folder, profile).await?;
         let deployment_file = folder.join("deployment.json");
         std::fs::write(&deployment_file, serde_json::to_vec_pretty(&deployment)?)?;
 
@@ -171,7 +185,11 @@ fn start_anvil(pace: Pace) -> Result<AnvilInstance> {
 static FORGE: Mutex<()> = Mutex::const_new(());
 
 /// Runs `scripts/Deploy.s.sol`, and reads the addresses from forge's record of what it sent.
-async fn deploy(anvil: &AnvilInstance, folder: &Path) -> Result<Deployment> {
+async fn deploy(anvil: &AnvilInstance, folder: &Path, profile: Profile) -> Result<Deployment> {
+    let profile = match profile {
+        Profile::Devnet => "devnet",
+        Profile::Mainnet => "mainnet",
+    };
     let _alone = FORGE.lock().await;
     let key = hex::encode_prefixed(anvil.first_key().to_bytes());
     let output = tokio::process::Command::new(programs::foundry("forge")?)
@@ -180,7 +198,7 @@ async fn deploy(anvil: &AnvilInstance, folder: &Path) -> Result<Deployment> {
         .env("FOUNDRY_BROADCAST", folder)
         .env("FOUNDRY_SOLC", programs::solc())
         .env("QUORATE_DEPLOYMENT", "")
-        .env_remove("QUORATE_PROFILE")
+        .env("QUORATE_PROFILE", profile)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

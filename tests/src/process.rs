@@ -44,6 +44,12 @@ impl Process {
         Ok(self.child.try_wait()?)
     }
 
+    /// The operating system's number for it.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Everything it has printed so far.
     pub fn printed(&self) -> Result<String> {
         Ok(std::fs::read_to_string(&self.log)?)

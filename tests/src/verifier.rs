@@ -41,6 +41,7 @@ pub struct Verifier {
     pub seat: u32,
     program: PathBuf,
     model_dir: PathBuf,
+    data_dir: PathBuf,
     flags: Vec<String>,
     log: PathBuf,
     confirmations: u64,
@@ -82,7 +83,7 @@ impl Verifier {
         flags.extend(["--listen", "127.0.0.1:0"].map(str::to_owned));
         let log = devnet.folder.join(format!("{}.log", party.name));
         let (program, model_dir) = (programs::built("prover-node")?, programs::bundled_model());
-        Ok(Self { party, seat, program, model_dir, flags, log, confirmations: 1, process: None })
+        Ok(Self { party, seat, program, model_dir, data_dir, flags, log, confirmations: 1, process: None })
     }
 
     /// Gives the node more flags.
@@ -146,6 +147,18 @@ impl Verifier {
             })
             .await?;
         Ok(())
+    }
+
+    /// The number of its process, if it runs.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
+    /// Where its journal and outputs are.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     /// Where its log is.

@@ -106,24 +106,67 @@ impl Chain {
 
     /// What became of a job up to and including `block`.
     pub async fn history_at(&self, request: &Request, block: u64) -> Result<History, ChainError> {
-        let filter = Filter::new().address(self.deployment.generation_oracle).topic1(request.id);
-        let mut history = History::default();
-        for log in self.logs_between(filter, request.block, block).await? {
-            let Ok(event) = Event::decode_raw_log(log.topics(), &log.data().data) else { continue };
-            let number = log.block_number.unwrap_or_default();
-            if history.take_in(event.clone(), number) {
-                let time = match log.block_timestamp {
-                    Some(time) => time,
-                    None => self.time_of(number).await?,
-                };
-                history.close(&event, time);
-            }
+        let events = self.job_events(&[request.id], request.block, block).await?;
+        Ok(History::of(events.iter().map(|(_, event)| event)))
+    }
+
+    /// What happened to some jobs, or if none is named to all, from one block to another, both included, in the chain's
+    /// order.
+    pub async fn job_events(&self, jobs: &[B256], from: u64, to: u64) -> Result<Vec<(B256, JobEvent)>, ChainError> {
+        let filter = Filter::new().address(self.deployment.generation_oracle).topic1(jobs.to_vec());
+        let mut events = Vec::new();
+        let mut known = None;
+        for log in self.logs_between(filter, from, to).await? {
+            let (Ok(event), Some(job)) = (Event::decode_raw_log(log.topics(), &log.data().data), log.topics().get(1))
+            else {
+                continue;
+            };
+            let block = log.block_number.unwrap_or_default();
+            let time = match (log.block_timestamp, known) {
+                (Some(time), _) => Some(time),
+                (None, Some((number, time))) if number == block => Some(time),
+                (None, _) if may_close(&event) => {
+                    let time = self.time_of(block).await?;
+                    known = Some((block, time));
+                    Some(time)
+                }
+                (None, _) => None,
+            };
+            events.push((*job, JobEvent { event, block, time }));
         }
-        Ok(history)
+        Ok(events)
     }
 }
 
+/// What happened to a job.
+#[derive(Debug, Clone)]
+pub struct JobEvent {
+    /// What.
+    pub event: Event,
+    /// In which block.
+    pub block: u64,
+    /// Of the block, in seconds since the epoch; known of events after which nobody may be left to act.
+    time: Option<u64>,
+}
+
+/// Whether nobody may be left to act after the event.
+fn may_close(event: &Event) -> bool {
+    matches!(event, Event::Declined(_) | Event::Revealed(_))
+}
+
 impl History {
+    /// What a job's events come to, from its request on and in their order.
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a JobEvent>) -> Self {
+        let mut history = Self::default();
+        for JobEvent { event, block, time } in events {
+            history.take_in(event.clone(), *block);
+            if let Some(time) = time {
+                history.close(event, *time);
+            }
+        }
+        history
+    }
+
     /// The latest round; none if the request is not part of the chain.
     #[must_use]
     pub fn latest(&self) -> Option<&RoundHistory> {
@@ -151,8 +194,7 @@ impl History {
         if tally::same(&job.into(), own, last) { own } else { last }
     }
 
-    /// Takes in the next event; true if it may have closed a round.
-    fn take_in(&mut self, event: Event, block: u64) -> bool {
+    fn take_in(&mut self, event: Event, block: u64) {
         match event {
             Event::Opened(e) => {
                 self.rounds.retain(|round| round.number != e.number);
@@ -167,14 +209,10 @@ impl History {
             Event::Committed(e) => self.vote(e.number, e.member, |vote| {
                 (vote.step, vote.commitment) = (Step::Committed, Some(e.commitment));
             }),
-            Event::Declined(e) => {
-                self.vote(e.number, e.member, |vote| vote.step = Step::Out);
-                return true;
-            }
+            Event::Declined(e) => self.vote(e.number, e.member, |vote| vote.step = Step::Out),
             Event::Revealed(e) => {
                 let reveal = Reveal { digest: e.digest.into(), content_hash: e.contentHash };
                 self.vote(e.number, e.member, |vote| (vote.step, vote.reveal) = (Step::Revealed, Some(reveal)));
-                return true;
             }
             Event::Settled(e) => self.verdict = Some(e.verdict),
             Event::RoundSettled(e) => {
@@ -192,7 +230,6 @@ impl History {
             Event::Delivered(e) => self.delivered = Some(e.success),
             _ => {}
         }
-        false
     }
 
     fn vote(&mut self, number: u8, member: U256, change: impl FnOnce(&mut Vote)) {

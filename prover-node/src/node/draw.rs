@@ -29,11 +29,16 @@ impl Node {
     /// Sees to it that the round is drawn, and returns once it is, or never will be, deep in the chain.
     pub(crate) async fn see_drawn(&self, round: RoundKey) -> Result<(), StepError> {
         let request = self.request(round.job).await?;
+        // Foretold once: should a reorganisation change it after all, the draw's event tells.
+        let mut foretold = None;
         loop {
             let now = self.now();
             let look = self.look(request.clone()).await?;
             if look.phase_of(round.number) == Phase::Draw && !self.draining.is_cancelled() {
-                let ours = self.foresee(&look, round).await?;
+                if foretold.is_none() {
+                    foretold = self.foresee(&look, round).await?;
+                }
+                let ours = foretold == Some(true);
                 if now.time >= self.last_call(&look, round) {
                     self.send_draw(&look, ours).await?;
                 }
@@ -89,28 +94,30 @@ impl Node {
         }
     }
 
-    /// Notes what the draw will be, if some of our seats will be in it; says whether they will. A block counts once
-    /// enough others are on top of it.
-    async fn foresee(&self, look: &Look, round: RoundKey) -> Result<bool, StepError> {
-        let Some(opened) = look.history.round(round.number) else { return Ok(false) };
+    /// Notes what the draw will be, if some of our seats will be in it; says whether they will, once it can be
+    /// told. A block counts once enough others are on top of it.
+    async fn foresee(&self, look: &Look, round: RoundKey) -> Result<Option<bool>, StepError> {
+        let Some(opened) = look.history.round(round.number) else { return Ok(None) };
         if self.now().block < opened.randomness + self.confirmations {
-            return Ok(false);
+            return Ok(None);
         }
-        let Some(seed) = self.foretold(look, round.number).await? else { return Ok(false) };
+        let Some(seed) = self.foretold(look, round.number).await? else { return Ok(None) };
         let key = DrawKey { job: round.job, number: round.number, seed };
         if self.journal.drawn(key).await?.is_some() {
-            return Ok(true);
+            return Ok(Some(true));
         }
         let members: Vec<_> = self.foretold_members(look, key).await?.into_iter().map(B256::from).collect();
         let seats = self.seats_among(&members).await?;
-        let Some(first) = self.first_seed(key).await? else { return Ok(false) };
+        let Some(first) = self.first_seed(key).await? else { return Ok(None) };
         let ours = !seats.is_empty();
         if ours {
             let terms = &look.request.job.terms;
             let voting = u64::from(terms.commitWindow) + u64::from(self.chain.windows.reveal);
             self.take_on(&look.request, key, first, seats, opened.draw_deadline + voting).await?;
         }
-        Ok(ours)
+        // A seat that is excused may be one of ours, and have room again by the time of the draw.
+        let is_excused = |&word: &B256| Member::from(word).is_excused();
+        Ok((ours || !members.iter().any(is_excused)).then_some(ours))
     }
 
     /// The committee as the draw would make it now. Only the operators and places of its seats can still change.

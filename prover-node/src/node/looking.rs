@@ -33,14 +33,14 @@ impl Node {
 
     /// The job at the newest block.
     pub(super) async fn look(&self, request: Request) -> Result<Look, StepError> {
-        Ok(Look::at(&self.chain, request, self.now()).await?)
+        Ok(Look::at(&self.archive, request, self.now()).await?)
     }
 
     /// The job as deep in the chain as it takes to count.
     pub(super) async fn look_deep(&self, request: Request) -> Result<Look, StepError> {
         let block = self.now().block.saturating_sub(self.confirmations);
         let time = self.chain.time_of(block).await?;
-        Ok(Look::at(&self.chain, request, ChainTime { block, time }).await?)
+        Ok(Look::at(&self.archive, request, ChainTime { block, time }).await?)
     }
 
     /// The job at the newest block, if the round is still drawn as we know it, or still will be.

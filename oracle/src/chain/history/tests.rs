@@ -52,9 +52,8 @@ fn declined(member: u64) -> Event {
 fn history(events: impl IntoIterator<Item = (u64, Event)>) -> History {
     let mut history = History::default();
     for (time, event) in events {
-        if history.take_in(event.clone(), time) {
-            history.close(&event, time);
-        }
+        history.take_in(event.clone(), time);
+        history.close(&event, time);
     }
     history
 }

@@ -6,6 +6,7 @@ mod images;
 mod pictures;
 mod pool;
 mod texts;
+mod throughput;
 mod variety;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -38,6 +39,8 @@ enum What {
         #[command(flatten)]
         images: images::ImageArgs,
     },
+    /// Jobs a second through one node whose model costs nothing, by how many others wait; and how fast a node catches up
+    Throughput,
     /// How often a picture with another seed would pass as the one that was asked for
     Variety {
         /// Where pictures are kept; a second run takes up where the first was stopped
@@ -84,6 +87,7 @@ async fn run(Args { json, what }: Args) -> Result<()> {
             let hash = hashes::measure(images.diffusers.as_deref())?;
             tell(&Inference { texts, image, profiles, hash }, json, Inference::print)
         }
+        What::Throughput => tell(&throughput::measure().await?, json, throughput::print),
         What::Variety { work } => tell(&variety::measure(&work)?, json, variety::print),
     }
 }
