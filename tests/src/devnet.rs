@@ -53,14 +53,19 @@ pub struct Devnet {
 impl Devnet {
     /// Starts anvil on a free port and deploys.
     pub async fn start(pace: Pace) -> Result<Self> {
+        Self::start_at(pace, None).await
+    }
+
+    /// The same, with a first block of that time, in seconds since the epoch.
+    pub async fn start_at(pace: Pace, genesis: Option<u64>) -> Result<Self> {
         let temporary = TempDir::with_prefix("quorate-")?;
         let folder = temporary.path().to_owned();
-        let anvil = start_anvil(pace)?;
+        let anvil = start_anvil(pace, genesis)?;
         let deployment = deploy(&anvil, &folder).await?;
         let deployment_file = folder.join("deployment.json");
         std::fs::write(&deployment_file, serde_json::to_vec_pretty(&deployment)?)?;
 
-        let args = ChainArgs { rpc_url: anvil.endpoint().parse()?, deployment: Some(deployment_file.clone()) };
+        let args = ChainArgs { rpc_urls: vec![anvil.endpoint().parse()?], deployment: Some(deployment_file.clone()) };
         let chain = connect(&args).await?;
         if pace == Pace::Fast {
             chain.provider.anvil_set_block_timestamp_interval(1).await?;
@@ -152,16 +157,18 @@ impl Devnet {
     }
 }
 
-fn start_anvil(pace: Pace) -> Result<AnvilInstance> {
+fn start_anvil(pace: Pace, genesis: Option<u64>) -> Result<AnvilInstance> {
     let interval = match pace {
         Pace::Live => 1.0,
         Pace::Fast => 0.25,
     };
+    let timestamp = genesis.map(|time| ["--timestamp".to_owned(), time.to_string()]);
     Anvil::at(programs::foundry("anvil")?)
         .prague()
         .block_time_f64(interval)
         // Keys that nobody else has ever seen.
         .args(["--accounts", &ACCOUNTS.to_string(), "--mnemonic-random"])
+        .args(timestamp.into_iter().flatten())
         .timeout(30_000)
         .try_spawn()
         .wrap_err("starting anvil")
