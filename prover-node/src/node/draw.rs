@@ -89,11 +89,10 @@ impl Node {
         }
     }
 
-    /// Notes what the draw will be, if some of our seats will be in it; says whether they will. A block counts once
-    /// enough others are on top of it.
+    /// Notes what the draw will be, if some of our seats will be in it; says whether they will.
     async fn foresee(&self, look: &Look, round: RoundKey) -> Result<bool, StepError> {
         let Some(opened) = look.history.round(round.number) else { return Ok(false) };
-        if self.now().block < opened.randomness + self.confirmations {
+        if !self.counts(opened.randomness).await? {
             return Ok(false);
         }
         let Some(seed) = self.foretold(look, round.number).await? else { return Ok(false) };

@@ -1,6 +1,6 @@
 //! Looking: what the chain says, now and as deep as it takes to count.
 
-use alloy::primitives::B256;
+use alloy::{eips::BlockNumberOrTag, primitives::B256};
 use oracle::chain::{
     ChainTime,
     IGenerationOracle::{Phase, Step},
@@ -38,9 +38,17 @@ impl Node {
 
     /// The job as deep in the chain as it takes to count.
     pub(super) async fn look_deep(&self, request: Request) -> Result<Look, StepError> {
-        let block = self.now().block.saturating_sub(self.confirmations);
-        let time = self.chain.time_of(block).await?;
-        Ok(Look::at(&self.chain, request, ChainTime { block, time }).await?)
+        let counts = self.chain.time_at(self.finality.tag(self.now().block)).await?;
+        Ok(Look::at(&self.chain, request, counts).await?)
+    }
+
+    /// Whether block `number` counts.
+    pub(super) async fn counts(&self, number: u64) -> Result<bool, StepError> {
+        let newest = match self.finality.tag(self.now().block) {
+            BlockNumberOrTag::Number(newest) => newest,
+            tag => self.chain.time_at(tag).await?.block,
+        };
+        Ok(number <= newest)
     }
 
     /// The job at the newest block, if the round is still drawn as we know it, or still will be.
