@@ -10,17 +10,21 @@ mod ids;
 mod jobs;
 mod models;
 mod revert;
+mod rpc;
 mod send;
+mod span;
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::Duration,
+    sync::Arc,
 };
 
 use alloy::{
+    eips::BlockNumberOrTag,
     primitives::{Address, ChainId, U256, utils::format_ether},
     providers::{DynProvider, Provider, ProviderBuilder},
+    transports::TransportError,
 };
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
@@ -34,13 +38,10 @@ pub use self::{
     jobs::{JobLookupError, Request},
     models::{ModelLookupError, ModelRef, RegisteredModel},
     revert::{Revert, phase_words},
+    rpc::{Failure, NEAR, Rpc, Unavailable, asks_for_less},
     send::Account,
+    span::Span,
 };
-
-/// The longest wait for one answer of the RPC.
-const RPC_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest wait for a connection to it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where one deployment's contracts are: the content of `deployments/<chainid>.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,9 +86,10 @@ impl Deployment {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Chain")]
 pub struct ChainArgs {
-    /// JSON-RPC endpoint of an Ethereum node
-    #[arg(long, env = "QUORATE_RPC_URL", value_name = "URL", default_value = "http://127.0.0.1:8545", value_parser = http_url, hide_env_values = true, global = true)]
-    pub rpc_url: Url,
+    /// JSON-RPC endpoint of an Ethereum node; may be given several times, or list several with commas: if one fails or
+    /// falls behind, the next one is asked, and transactions go to all
+    #[arg(long = "rpc-url", env = "QUORATE_RPC_URL", value_name = "URL", default_value = "http://127.0.0.1:8545", value_parser = http_url, value_delimiter = ',', hide_env_values = true, global = true)]
+    pub rpc_urls: Vec<Url>,
     /// Addresses of the contracts [default: deployments/<chainid>.json]
     #[arg(long, env = "QUORATE_DEPLOYMENT", value_name = "FILE", global = true)]
     pub deployment: Option<PathBuf>,
@@ -102,16 +104,29 @@ pub struct Chain {
     pub deployment: Deployment,
     /// Fixed for the deployment.
     pub windows: IGenerationOracle::Windows,
-    rpc_url: Url,
+    rpc: Rpc,
+    span: Arc<Span>,
 }
 
 /// Connects, and checks that the chain and the contracts are the deployment's.
 pub async fn connect(args: &ChainArgs) -> Result<Chain, ChainError> {
-    let provider = provider(&args.rpc_url).map_err(|error| error.at(&args.rpc_url))?;
-    let chain_id = provider.get_chain_id().await.map_err(|error| ChainError::from(error).at(&args.rpc_url))?;
+    let named = args.deployment.as_ref().map(|path| (path, Deployment::read(path)));
+    let expected = named.as_ref().and_then(|(_, read)| read.as_ref().ok()).map(|deployment| deployment.chain_id);
+    let rpc = Rpc::new(&args.rpc_urls, expected).map_err(ChainError::HttpClient)?;
+    let provider = ProviderBuilder::new().connect_client(rpc.client()).erased();
+    let chain_id = match provider.get_chain_id().await {
+        Ok(chain_id) => chain_id,
+        Err(error) => return Err(no_chain(error, args.deployment.as_deref(), expected)),
+    };
 
-    let path = args.deployment.clone().unwrap_or_else(|| format!("deployments/{chain_id}.json").into());
-    let deployment = Deployment::read(&path).map_err(|source| ChainError::Deployment { chain_id, source })?;
+    let (path, read) = match named {
+        Some((path, read)) => (path.clone(), read),
+        None => {
+            let path = PathBuf::from(format!("deployments/{chain_id}.json"));
+            (path.clone(), Deployment::read(&path))
+        }
+    };
+    let deployment = read.map_err(|source| ChainError::Deployment { chain_id, source })?;
     if deployment.chain_id != chain_id {
         return Err(ChainError::WrongChain { path, expected: deployment.chain_id, actual: chain_id });
     }
@@ -121,8 +136,19 @@ pub async fn connect(args: &ChainArgs) -> Result<Chain, ChainError> {
         }
     }
     match windows(&provider, &deployment).await? {
-        Some(windows) => Ok(Chain { provider, deployment, windows, rpc_url: args.rpc_url.clone() }),
+        Some(windows) => Ok(Chain { provider, deployment, windows, rpc, span: Arc::default() }),
         None => Err(ChainError::MixedDeployment(path)),
+    }
+}
+
+/// Why not even the chain's id is to be had.
+fn no_chain(error: TransportError, path: Option<&Path>, expected: Option<ChainId>) -> ChainError {
+    let Some(unavailable) = Unavailable::of(&error) else { return error.into() };
+    match (path, expected, unavailable.other_chain()) {
+        (Some(path), Some(expected), Some(actual)) => {
+            ChainError::WrongChain { path: path.to_owned(), expected, actual }
+        }
+        _ => ChainError::NoRpc(unavailable.clone()),
     }
 }
 
@@ -161,7 +187,12 @@ impl Chain {
 
     /// Number and time of the newest block: the clock that the contracts go by.
     pub async fn now(&self) -> Result<ChainTime, ChainError> {
-        let block = self.provider.get_block_by_number(Default::default()).await?.ok_or(ChainError::NoBlock)?;
+        self.time_at(BlockNumberOrTag::Latest).await
+    }
+
+    /// Number and time of a block.
+    pub async fn time_at(&self, tag: BlockNumberOrTag) -> Result<ChainTime, ChainError> {
+        let block = self.provider.get_block_by_number(tag).await?.ok_or(ChainError::NoBlock)?;
         Ok(ChainTime { block: block.header.number, time: block.header.timestamp })
     }
 
@@ -173,8 +204,7 @@ impl Chain {
 
     /// The time of block `number`, in seconds since the epoch.
     pub async fn time_of(&self, number: u64) -> Result<u64, ChainError> {
-        let block = self.provider.get_block_by_number(number.into()).await?.ok_or(ChainError::NoBlock)?;
-        Ok(block.header.timestamp)
+        Ok(self.time_at(number.into()).await?.time)
     }
 }
 
@@ -185,26 +215,13 @@ pub fn ether(wei: U256) -> String {
     format!("{} ETH", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// The newest block.
+/// A block as a clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ChainTime {
     /// Its number.
     pub block: u64,
     /// In seconds since the epoch.
     pub time: u64,
-}
-
-fn provider(url: &Url) -> Result<DynProvider, ChainError> {
-    let client = http_client()?;
-    Ok(ProviderBuilder::new().connect_reqwest(client, url.clone()).erased())
-}
-
-fn http_client() -> Result<reqwest::Client, ChainError> {
-    reqwest::Client::builder()
-        .timeout(RPC_TIMEOUT)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .build()
-        .map_err(ChainError::HttpClient)
 }
 
 fn http_url(text: &str) -> Result<Url, String> {

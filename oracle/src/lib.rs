@@ -10,6 +10,7 @@ pub mod digest;
 pub mod due;
 pub mod fees;
 pub mod files;
+pub mod finality;
 pub mod follower;
 pub mod job;
 pub mod keys;

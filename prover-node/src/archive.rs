@@ -6,7 +6,10 @@
 use std::collections::HashMap;
 
 use alloy::{primitives::B256, providers::Provider};
-use oracle::chain::{Chain, ChainError, ChainTime, History, IGenerationOracle::Windows, JobEvent, Request};
+use oracle::{
+    chain::{Chain, ChainError, ChainTime, History, IGenerationOracle::Windows, JobEvent, Request},
+    finality::Finality,
+};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 /// Jobs whose events are asked for at once.
@@ -19,6 +22,7 @@ const FORGOTTEN: u64 = 64;
 pub struct Archive {
     chain: Chain,
     heads: watch::Receiver<ChainTime>,
+    finality: Finality,
     copy: Mutex<Copy>,
 }
 
@@ -29,6 +33,8 @@ struct Copy {
     newest: Option<ChainTime>,
     /// Number and hash of the block up to which, itself included, everything is here.
     head: Option<(u64, B256)>,
+    /// The newest block that counts, once somebody asked.
+    counting: Option<ChainTime>,
     jobs: HashMap<B256, Entry>,
 }
 
@@ -41,14 +47,26 @@ struct Entry {
 impl Archive {
     /// An empty one of a chain whose newest block `heads` knows.
     #[must_use]
-    pub fn new(chain: Chain, heads: watch::Receiver<ChainTime>) -> Self {
-        Self { chain, heads, copy: Mutex::default() }
+    pub fn new(chain: Chain, heads: watch::Receiver<ChainTime>, finality: Finality) -> Self {
+        Self { chain, heads, finality, copy: Mutex::default() }
     }
 
     /// The deployment's.
     #[must_use]
     pub fn windows(&self) -> &Windows {
         &self.chain.windows
+    }
+
+    /// The newest block that counts.
+    pub async fn counting(&self) -> Result<ChainTime, ChainError> {
+        let mut copy = self.up_to_date().await?;
+        if let Some(counting) = copy.counting {
+            return Ok(counting);
+        }
+        let newest = copy.newest.map_or(0, |newest| newest.block);
+        let counting = self.chain.time_at(self.finality.tag(newest)).await?;
+        copy.counting = Some(counting);
+        Ok(counting)
     }
 
     /// Fetches the events of jobs that will be looked at, many at once.
@@ -117,7 +135,7 @@ impl Archive {
                 }
             }
         }
-        (copy.newest, copy.head) = (Some(newest), Some((to, hash)));
+        (copy.newest, copy.head, copy.counting) = (Some(newest), Some((to, hash)), None);
         copy.jobs.retain(|_, entry| entry.used + FORGOTTEN > to);
         Ok(())
     }

@@ -10,6 +10,7 @@ use alloy::{
 use eyre::{bail, ensure};
 use oracle::{
     chain::{Chain, ChainError, ModelRef, RegisteredModel, connect},
+    finality::Finality,
     manifest::{LocalModel, Pipeline},
     spec::{ImageSpec, Message, Prompt, Spec, TextSpec},
 };
@@ -53,8 +54,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where they are to be had from outside, if that is elsewhere.
     pub public_url: Option<String>,
-    /// Blocks on top of another before it counts.
-    pub confirmations: u64,
+    /// Which blocks count.
+    pub finality: Finality,
     /// Whether to appeal where that is worth it.
     pub appeals: bool,
     /// Bytes of outputs that are kept.
@@ -89,7 +90,7 @@ impl Config {
             data_dir,
             public_url,
             listen: args.listen,
-            confirmations: args.confirmations,
+            finality: args.finality,
             appeals: !args.no_appeal,
             store_limit: args.store_limit.as_u64(),
         })

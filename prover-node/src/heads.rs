@@ -1,41 +1,58 @@
 //! Heads: the newest block, which is the node's only clock.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use oracle::chain::{Chain, ChainTime};
+use oracle::chain::{Chain, ChainTime, NEAR};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 /// How often the chain is asked for a new block.
 const POLL: Duration = Duration::from_millis(500);
 
-/// The longest pause after a failure.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-
 /// Follows the newest block from `first` on, for as long as anybody listens.
 #[must_use]
 pub fn watch_heads(chain: Chain, first: ChainTime) -> watch::Receiver<ChainTime> {
     let (sender, receiver) = watch::channel(first);
     tokio::spawn(async move {
-        let mut pause = POLL;
+        let mut silent: Option<Instant> = None;
         while !sender.is_closed() {
-            tokio::time::sleep(pause).await;
-            pause = match chain.now().await {
+            tokio::time::sleep(POLL).await;
+            match chain.now().await {
                 Ok(head) => {
-                    if pause > POLL {
-                        info!(block = head.block, "the Ethereum node answers again");
+                    let last = *sender.borrow();
+                    if let Some(since) = silent.take() {
+                        let missed = head.block.saturating_sub(last.block);
+                        info!(block = head.block, missed, seconds = since.elapsed().as_secs(), "the chain is back");
                     }
-                    sender.send_if_modified(|last| std::mem::replace(last, head) != head);
-                    POLL
+                    sender.send_if_modified(|last| is_news(*last, head) && std::mem::replace(last, head) != head);
                 }
-                Err(error) => {
-                    if pause == POLL {
-                        warn!(%error, "no word from the chain; trying on");
-                    }
-                    (pause * 2).min(LONGEST_PAUSE)
+                Err(error) if silent.is_none() => {
+                    silent = Some(Instant::now());
+                    warn!(%error, "no word from the chain: nothing can be computed, committed or revealed in time until it is back");
                 }
-            };
+                Err(_) => {}
+            }
         }
     });
     receiver
+}
+
+/// Time does not go back for an endpoint that is a few blocks behind; for a chain that is shorter than it was, it does.
+fn is_news(last: ChainTime, head: ChainTime) -> bool {
+    head.block >= last.block || head.block + NEAR < last.block
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_back_only_if_the_chain_has_become_much_shorter() {
+        let at = |block| ChainTime { block, time: block * 12 };
+
+        assert!(is_news(at(10), at(11)));
+        assert!(is_news(at(10), ChainTime { block: 10, time: 121 }), "reorganised");
+        assert!(!is_news(at(10), at(9)));
+        assert!(is_news(at(10), at(5)));
+    }
 }

@@ -23,6 +23,7 @@ use oracle::{
         IGenerationOracle::{self, Phase, Step},
         IdPrefix, Request,
     },
+    finality::Finality,
     follower::{Event, Happened, OracleEvent},
     job::noise_of,
     round::Member,
@@ -60,8 +61,8 @@ pub struct Node {
     pub(crate) model: B256,
     /// Whether to appeal where that is worth it.
     pub(crate) appeals: bool,
-    /// Blocks on top of another before it counts.
-    pub(crate) confirmations: u64,
+    /// Which blocks count.
+    pub(crate) finality: Finality,
     pub(crate) heads: watch::Receiver<ChainTime>,
     pub(crate) archive: Archive,
     pub(crate) journal: Journal,
@@ -177,7 +178,17 @@ impl Node {
         let seats = match look.phase_of(number) {
             Phase::Draw => drawn.seats.clone(),
             Phase::Commit => self.undecided(&look, number).await?,
-            _ => return Err(StepError::Over(Ending::Missed)),
+            _ => {
+                let silent: Vec<_> = self.undecided(&look, number).await?.iter().map(|seat| seat.number).collect();
+                if !silent.is_empty() {
+                    warn!(
+                        job = short(drawn.key.job),
+                        seats = ?silent,
+                        "the commit window closed without a vote of ours, which costs half a share each: the node or the chain was away"
+                    );
+                }
+                return Err(StepError::Over(Ending::Missed));
+            }
         };
         if seats.is_empty() {
             return Err(StepError::Over(Ending::Declined));

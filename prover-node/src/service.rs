@@ -176,10 +176,10 @@ async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Resul
         owners,
         model: model.id,
         appeals,
-        confirmations: config.confirmations,
+        finality: config.finality,
         salts: SaltKey::new(&signer, chain_id, oracle),
         wallet: Wallet::spawn(chain.provider.clone(), chain_id, signer, heads.clone()),
-        archive: Archive::new(chain.clone(), heads.clone()),
+        archive: Archive::new(chain.clone(), heads.clone(), config.finality),
         heads,
         journal,
         outputs,
@@ -212,7 +212,7 @@ async fn follower(node: &Node) -> Result<Follower<DynProvider>, NodeError> {
             Trail::from_block(first_block_since(node, since).await?)
         }
     };
-    Ok(Follower::new(node.chain.provider.clone(), node.chain.deployment, node.confirmations, trail))
+    Ok(Follower::new(node.chain.provider.clone(), node.chain.deployment, node.finality, trail))
 }
 
 /// The first block of the deployment that is not older than `time`.

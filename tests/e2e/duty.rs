@@ -8,7 +8,10 @@ use alloy::{
     transports::http::reqwest::{self, StatusCode},
 };
 use eyre::{OptionExt as _, Result, ensure};
-use oracle::chain::IGenerationOracle::{Outcome, Phase, Step};
+use oracle::{
+    chain::IGenerationOracle::{Outcome, Phase, Step},
+    finality::Finality,
+};
 use quorate_tests::{
     by_hand::{ByHand, draw, made_up},
     verifier::{Verifier, endpoint},
@@ -101,7 +104,7 @@ async fn a_picture_is_served_once_its_reveal_is_deep_enough() -> Result<()> {
     const DEPTH: u64 = 12;
     let play = Play::begin().await?;
     let [node] = play.verifiers(["alice"]).await?;
-    let mut node = node.confirming(DEPTH);
+    let mut node = node.with_finality(Finality::Depth(DEPTH));
     node.start()?;
     node.ready(&play.devnet).await?;
     let others = [play.by_hand("bob").await?, play.by_hand("carol").await?];

@@ -11,6 +11,7 @@ mod duty;
 mod faults;
 mod fraud;
 mod no_quorum;
-mod play;
 mod restart;
 mod texts;
+
+use quorate_tests::play;

@@ -62,19 +62,28 @@ pub struct Devnet {
 impl Devnet {
     /// Starts anvil on a free port and deploys with the devnet's times.
     pub async fn start(pace: Pace) -> Result<Self> {
-        Self::start_as(pace, Profile::Devnet).await
+        Self::begin(pace, None, Profile::Devnet).await
+    }
+
+    /// The same, with a first block of that time, in seconds since the epoch.
+    pub async fn start_at(pace: Pace, genesis: u64) -> Result<Self> {
+        Self::begin(pace, Some(genesis), Profile::Devnet).await
     }
 
     /// The same with other times.
     pub async fn start_as(pace: Pace, profile: Profile) -> Result<Self> {
+        Self::begin(pace, None, profile).await
+    }
+
+    async fn begin(pace: Pace, genesis: Option<u64>, profile: Profile) -> Result<Self> {
         let temporary = TempDir::with_prefix("quorate-")?;
         let folder = temporary.path().to_owned();
-        let anvil = start_anvil(pace)?;
+        let anvil = start_anvil(pace, genesis)?;
         let deployment = deploy(&anvil, &folder, profile).await?;
         let deployment_file = folder.join("deployment.json");
         std::fs::write(&deployment_file, serde_json::to_vec_pretty(&deployment)?)?;
 
-        let args = ChainArgs { rpc_url: anvil.endpoint().parse()?, deployment: Some(deployment_file.clone()) };
+        let args = ChainArgs { rpc_urls: vec![anvil.endpoint().parse()?], deployment: Some(deployment_file.clone()) };
         let chain = connect(&args).await?;
         if pace == Pace::Fast {
             chain.provider.anvil_set_block_timestamp_interval(1).await?;
@@ -166,16 +175,18 @@ impl Devnet {
     }
 }
 
-fn start_anvil(pace: Pace) -> Result<AnvilInstance> {
+fn start_anvil(pace: Pace, genesis: Option<u64>) -> Result<AnvilInstance> {
     let interval = match pace {
         Pace::Live => 1.0,
         Pace::Fast => 0.25,
     };
+    let timestamp = genesis.map(|time| ["--timestamp".to_owned(), time.to_string()]);
     Anvil::at(programs::foundry("anvil")?)
         .prague()
         .block_time_f64(interval)
         // Keys that nobody else has ever seen.
         .args(["--accounts", &ACCOUNTS.to_string(), "--mnemonic-random"])
+        .args(timestamp.into_iter().flatten())
         .timeout(30_000)
         .try_spawn()
         .wrap_err("starting anvil")

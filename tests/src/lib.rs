@@ -2,7 +2,7 @@
 //!
 //! [`devnet`] starts anvil and deploys; [`party`] gives everybody an account in an encrypted keystore; [`command`] and
 //! [`process`] run `oracle` and `prover-node`; [`verifier`] is a running node, [`by_hand`] a verifier whose every move
-//! the test makes; [`outcome`] reads off the chain what became of a job; [`sheet`] draws the pictures side by side.
+//! the test makes; [`play`] is what every story starts with, and [`proxy`] an endpoint that misbehaves; [`outcome`] reads off the chain what became of a job; [`sheet`] draws the pictures side by side.
 
 pub mod by_hand;
 pub mod command;
@@ -10,7 +10,9 @@ pub mod devnet;
 pub mod model;
 pub mod outcome;
 pub mod party;
+pub mod play;
 pub mod process;
 pub mod programs;
+pub mod proxy;
 pub mod sheet;
 pub mod verifier;

@@ -8,9 +8,10 @@ use std::{
 
 use alloy::primitives::{Address, B256};
 use eyre::{OptionExt as _, Result, bail};
+use oracle::finality::Finality;
 use tokio::task::JoinSet;
 
-use crate::{devnet::Devnet, party::Party, process::Process, programs};
+use crate::{devnet::Devnet, party::Party, process::Process, programs, proxy::Proxy};
 
 /// Loading a model and making one picture on a busy machine takes less.
 const START: Duration = Duration::from_secs(180);
@@ -44,7 +45,7 @@ pub struct Verifier {
     data_dir: PathBuf,
     flags: Vec<String>,
     log: PathBuf,
-    confirmations: u64,
+    finality: Finality,
     process: Option<Process>,
 }
 
@@ -83,7 +84,8 @@ impl Verifier {
         flags.extend(["--listen", "127.0.0.1:0"].map(str::to_owned));
         let log = devnet.folder.join(format!("{}.log", party.name));
         let (program, model_dir) = (programs::built("prover-node")?, programs::bundled_model());
-        Ok(Self { party, seat, program, model_dir, data_dir, flags, log, confirmations: 1, process: None })
+        let finality = Finality::Depth(1);
+        Ok(Self { party, seat, program, model_dir, data_dir, flags, log, finality, process: None })
     }
 
     /// Gives the node more flags.
@@ -93,16 +95,40 @@ impl Verifier {
         self
     }
 
+    /// Asks these endpoints, and not the chain's own.
+    #[must_use]
+    pub fn through(mut self, proxies: &[Proxy]) -> Self {
+        let urls: Vec<_> = proxies.iter().map(Proxy::url).collect();
+        if let Some(flag) = self.flags.iter().position(|flag| flag == "--rpc-url") {
+            self.flags[flag + 1] = urls.join(",");
+        }
+        self
+    }
+
+    /// The same seat and key in another node, with a data directory of its own.
+    #[must_use]
+    pub fn twin(&self, devnet: &Devnet) -> Self {
+        let name = format!("{}-twin", self.party.name);
+        let (mut flags, data_dir) = (self.flags.clone(), devnet.folder.join(&name));
+        if let Some(flag) = flags.iter().position(|flag| flag == "--data-dir") {
+            flags[flag + 1] = data_dir.display().to_string();
+        }
+        let (program, model_dir) = (self.program.clone(), self.model_dir.clone());
+        let (party, seat, finality) = (Party { name: name.clone(), ..self.party.clone() }, self.seat, self.finality);
+        let log = devnet.folder.join(format!("{name}.log"));
+        Self { party, seat, program, model_dir, data_dir, flags, log, finality, process: None }
+    }
+
     /// Serves another model than the bundled one.
     #[must_use]
     pub fn serving(self, model_dir: &Path) -> Self {
         Self { model_dir: model_dir.to_owned(), ..self }
     }
 
-    /// Blocks on top of another before it counts for the node; one if this is not said.
+    /// When a block counts for the node; once one is on top of it, if this is not said.
     #[must_use]
-    pub fn confirming(self, confirmations: u64) -> Self {
-        Self { confirmations, ..self }
+    pub fn with_finality(self, finality: Finality) -> Self {
+        Self { finality, ..self }
     }
 
     /// Runs another program in the node's place, which takes the same flags.
@@ -120,7 +146,7 @@ impl Verifier {
             .arg("--model-dir")
             .arg(&self.model_dir)
             .args(&self.flags)
-            .args(["--confirmations", &self.confirmations.to_string()])
+            .args(["--finality", &self.finality.to_string()])
             .env("NO_COLOR", "1")
             .env("RAYON_NUM_THREADS", "1");
         self.process = Some(Process::start(command, &self.log)?);

@@ -6,24 +6,18 @@ use alloy::{
     contract,
     primitives::{Address, ChainId, TxHash, U256},
     providers::{PendingTransactionError, WatchTxError},
-    transports::{HttpError, RpcError, TransportError, TransportErrorKind},
+    transports::{RpcError, TransportError},
 };
-use reqwest::Url;
 
-use super::{Revert, ether};
+use super::{Revert, Unavailable, ether};
 
 /// Why the chain could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
     /// Nothing answers there, or nothing that speaks JSON-RPC.
-    #[error("no Ethereum node answers at {url} ({reason}); start one, or name another with --rpc-url")]
-    NoRpc {
-        /// Scheme, host and port: the rest may hold an access key.
-        url: String,
-        /// In the network's words.
-        reason: String,
-    },
-    /// The node went away, or did not answer in time.
+    #[error("no Ethereum node answers at {0}; start one, or name another with --rpc-url")]
+    NoRpc(Unavailable),
+    /// The nodes went away, or did not answer in time.
     #[error("the connection to the Ethereum node failed: {0}; try again, or name another with --rpc-url")]
     Disconnected(String),
     /// The node refused.
@@ -138,20 +132,10 @@ pub enum DeploymentError {
 }
 
 impl ChainError {
-    /// Names the node in what went wrong with the first call to it.
-    pub(super) fn at(self, url: &Url) -> Self {
-        match self {
-            Self::Disconnected(reason) | Self::Refused(reason) => {
-                Self::NoRpc { url: url.origin().ascii_serialization(), reason }
-            }
-            other => other,
-        }
-    }
-
     /// Whether the same may well go through later: nothing was decided on chain.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::NoRpc { .. } | Self::Disconnected(_) | Self::NoBlock | Self::Timeout { .. })
+        matches!(self, Self::NoRpc(_) | Self::Disconnected(_) | Self::NoBlock | Self::Timeout { .. })
     }
 
     /// What the contract said, if it was the contract.
@@ -171,10 +155,6 @@ impl From<TransportError> for ChainError {
                 Some(data) => Self::Reverted(Box::new(Revert::decode(&data))),
                 None => Self::Refused(answer.message.to_string()),
             },
-            // The body is a page for people, and may be long.
-            RpcError::Transport(TransportErrorKind::HttpError(HttpError { status, .. })) => {
-                Self::Disconnected(format!("HTTP status {status}"))
-            }
             RpcError::DeserError { .. } | RpcError::NullResp => {
                 Self::Refused("it does not answer as JSON-RPC asks for".to_owned())
             }
@@ -208,7 +188,7 @@ pub(super) fn ran_out(error: &PendingTransactionError) -> bool {
 }
 
 /// The last cause: the outer ones repeat it, and name the URL with any access key in it.
-fn innermost(error: &dyn Error) -> String {
+pub(super) fn innermost(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

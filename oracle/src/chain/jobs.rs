@@ -17,9 +17,6 @@ use super::{
 };
 use crate::{follower::OracleEvent, spec::Spec};
 
-/// Blocks asked for at a time: what public nodes allow.
-const LOG_SPAN: u64 = 10_000;
-
 /// A job as it was requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -97,9 +94,17 @@ impl Chain {
         let mut logs = Vec::new();
         let mut from = from;
         while from <= to {
-            let end = to.min(from + LOG_SPAN - 1);
-            logs.extend(self.provider.get_logs(&filter.clone().from_block(from).to_block(end)).await?);
-            from = end + 1;
+            let end = to.min(from + self.span.width() - 1);
+            let blocks = end - from + 1;
+            match self.provider.get_logs(&filter.clone().from_block(from).to_block(end)).await {
+                Ok(more) => {
+                    self.span.served(blocks);
+                    logs.extend(more);
+                    from = end + 1;
+                }
+                Err(error) if self.span.refused(blocks, &error) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(logs)
     }
@@ -108,7 +113,7 @@ impl Chain {
     async fn newest_logs(&self, filter: Filter) -> Result<Vec<Log>, ChainError> {
         let mut to = self.provider.get_block_number().await?;
         loop {
-            let from = to.saturating_sub(LOG_SPAN - 1).max(self.deployment.block);
+            let from = to.saturating_sub(self.span.width() - 1).max(self.deployment.block);
             let logs = self.logs_between(filter.clone(), from, to).await?;
             if !logs.is_empty() || from <= self.deployment.block {
                 return Ok(logs);

@@ -11,7 +11,7 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 
-use super::{Chain, ChainError, error::ran_out, http_client};
+use super::{Chain, ChainError, error::ran_out};
 
 /// The longest wait for a receipt.
 const RECEIPT_TIMEOUT: Duration = Duration::from_secs(180);
@@ -30,10 +30,8 @@ impl Chain {
     /// An account of this chain.
     pub fn account(&self, signer: PrivateKeySigner) -> Result<Account, ChainError> {
         let address = signer.address();
-        let signing = ProviderBuilder::new()
-            .wallet(EthereumWallet::from(signer))
-            .connect_reqwest(http_client()?, self.rpc_url.clone())
-            .erased();
+        let signing =
+            ProviderBuilder::new().wallet(EthereumWallet::from(signer)).connect_client(self.rpc.client()).erased();
         Ok(Account { chain: self.clone(), address, signing })
     }
 }

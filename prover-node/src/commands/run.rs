@@ -6,6 +6,7 @@ use alloy::{primitives::Address, transports::http::reqwest::Url};
 use bytesize::ByteSize;
 use oracle::{
     chain::{ChainArgs, ModelRef},
+    finality::Finality,
     keys::KeyArgs,
     models_dir::ModelsDirArgs,
 };
@@ -60,9 +61,11 @@ pub struct RunArgs {
     /// URL to announce on chain, where others reach the outputs [default: http://<listen address>]
     #[arg(long, env = "QUORATE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<Url>,
-    /// Blocks on top of another before it counts
-    #[arg(long, env = "QUORATE_CONFIRMATIONS", value_name = "N", default_value_t = 2)]
-    pub confirmations: u64,
+    /// When a block counts: once so many are on top of it, or once the chain calls it `safe` or `finalized`. The node
+    /// computes and reveals that much later, twice a job; `finalized` is some 13 minutes on Ethereum, longer than many
+    /// windows
+    #[arg(long, env = "QUORATE_FINALITY", value_name = "BLOCKS|safe|finalized", default_value_t = Finality::Depth(2))]
+    pub finality: Finality,
     /// Never pay for another round, even where this node was outvoted, is sure of its picture, and can expect to gain
     #[arg(long, env = "QUORATE_NO_APPEAL")]
     pub no_appeal: bool,

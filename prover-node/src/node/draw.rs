@@ -95,10 +95,10 @@ impl Node {
     }
 
     /// Notes what the draw will be, if some of our seats will be in it; says whether they will, once it can be
-    /// told. A block counts once enough others are on top of it.
+    /// told.
     async fn foresee(&self, look: &Look, round: RoundKey) -> Result<Option<bool>, StepError> {
         let Some(opened) = look.history.round(round.number) else { return Ok(None) };
-        if self.now().block < opened.randomness + self.confirmations {
+        if !self.counts(opened.randomness).await? {
             return Ok(None);
         }
         let Some(seed) = self.foretold(look, round.number).await? else { return Ok(None) };

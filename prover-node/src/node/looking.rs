@@ -38,9 +38,13 @@ impl Node {
 
     /// The job as deep in the chain as it takes to count.
     pub(super) async fn look_deep(&self, request: Request) -> Result<Look, StepError> {
-        let block = self.now().block.saturating_sub(self.confirmations);
-        let time = self.chain.time_of(block).await?;
-        Ok(Look::at(&self.archive, request, ChainTime { block, time }).await?)
+        let counts = self.archive.counting().await?;
+        Ok(Look::at(&self.archive, request, counts).await?)
+    }
+
+    /// Whether block `number` counts.
+    pub(super) async fn counts(&self, number: u64) -> Result<bool, StepError> {
+        Ok(number <= self.archive.counting().await?.block)
     }
 
     /// The job at the newest block, if the round is still drawn as we know it, or still will be.

@@ -9,6 +9,7 @@ use alloy::{
 use oracle::{
     chain::{Account, Chain, Request},
     due::{Due, Wait},
+    finality::Finality,
     follower::{Advance, Event, FollowError, Follower, OracleEvent, Trail},
     round::Member,
 };
@@ -33,7 +34,7 @@ pub(super) async fn to_the_end(
     terminal: &Terminal,
 ) -> eyre::Result<Job> {
     let trail = Trail::from_block(request.block);
-    let mut follower = Follower::new(chain.provider.clone(), chain.deployment, 0, trail);
+    let mut follower = Follower::new(chain.provider.clone(), chain.deployment, Finality::Depth(0), trail);
     let mut progress = terminal.progress();
     let mut out_of_reach_since = None;
     loop {

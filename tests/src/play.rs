@@ -2,13 +2,7 @@
 
 use std::time::Duration;
 
-use alloy::primitives::{B256, U256, utils::parse_ether};
-use eyre::{OptionExt as _, Result};
-use oracle::chain::{
-    IGenerationOracle::{Phase, Step},
-    RoundHistory,
-};
-use quorate_tests::{
+use crate::{
     by_hand::ByHand,
     devnet::{Devnet, Pace},
     model,
@@ -17,42 +11,60 @@ use quorate_tests::{
     programs,
     verifier::Verifier,
 };
+use alloy::primitives::{B256, U256, utils::parse_ether};
+use eyre::{OptionExt as _, Result};
+use oracle::chain::{
+    IGenerationOracle::{Phase, Step},
+    RoundHistory,
+};
 
 /// Longer than anything takes on a busy machine with two cores.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Seats of every story's committee, which are all the seats there are.
-pub(crate) const SEATS: u8 = 3;
+pub const SEATS: u8 = 3;
 
 /// A chain with the model on it, and a requester.
-pub(crate) struct Play {
-    pub(crate) devnet: Devnet,
-    pub(crate) model: B256,
-    pub(crate) requester: Party,
+pub struct Play {
+    /// With the contracts.
+    pub devnet: Devnet,
+    /// The bundled one.
+    pub model: B256,
+    /// Who pays.
+    pub requester: Party,
 }
 
 impl Play {
-    pub(crate) async fn begin() -> Result<Self> {
+    /// With the bundled model.
+    pub async fn begin() -> Result<Self> {
         Self::begin_taking(model::TIME).await
     }
 
     /// With a model that is said to take so long, which lengthens the appeal window.
-    pub(crate) async fn begin_taking(time: u32) -> Result<Self> {
-        let devnet = Devnet::start(Pace::Fast).await?;
+    pub async fn begin_taking(time: u32) -> Result<Self> {
+        Self::on(Devnet::start(Pace::Fast).await?, time).await
+    }
+
+    /// On a chain that began at `time`, in seconds since the epoch.
+    pub async fn begin_at(time: u64) -> Result<Self> {
+        Self::on(Devnet::start_at(Pace::Fast, time).await?, model::TIME).await
+    }
+
+    async fn on(devnet: Devnet, time: u32) -> Result<Self> {
         let model = model::register_taking(&devnet, &devnet.party("author")?, time).await?;
         let requester = devnet.party("requester")?;
         Ok(Self { devnet, model, requester })
     }
 
     /// Verifiers with the real node, not started yet.
-    pub(crate) async fn verifiers<const N: usize>(&self, names: [&str; N]) -> Result<[Verifier; N]> {
+    pub async fn verifiers<const N: usize>(&self, names: [&str; N]) -> Result<[Verifier; N]> {
         let parties = names.map(|name| self.devnet.party(name)).into_iter().collect::<Result<_>>()?;
         let verifiers = Verifier::register(&self.devnet, parties, self.model).await?;
         verifiers.try_into().map_err(|_| eyre::eyre!("as many verifiers as names"))
     }
 
     /// Verifiers with the real node, ready to work.
-    pub(crate) async fn nodes<const N: usize>(&self, names: [&str; N]) -> Result<[Verifier; N]> {
+    pub async fn nodes<const N: usize>(&self, names: [&str; N]) -> Result<[Verifier; N]> {
         let mut nodes = self.verifiers(names).await?;
         nodes.iter_mut().try_for_each(Verifier::start)?;
         for node in &mut nodes {
@@ -62,7 +74,7 @@ impl Play {
     }
 
     /// A real node without a seat of its own, that works for `owner`.
-    pub(crate) async fn outsider(&self, name: &str, owner: &Party) -> Result<Verifier> {
+    pub async fn outsider(&self, name: &str, owner: &Party) -> Result<Verifier> {
         let node = Verifier::unseated(&self.devnet, self.devnet.party(name)?)?;
         let mut node = node.with(&["--owner", &owner.address().to_string()]);
         node.start()?;
@@ -71,17 +83,17 @@ impl Play {
     }
 
     /// A verifier that the story itself plays.
-    pub(crate) async fn by_hand(&self, name: &str) -> Result<ByHand> {
+    pub async fn by_hand(&self, name: &str) -> Result<ByHand> {
         ByHand::enrol(&self.devnet, &self.devnet.party(name)?, self.model).await
     }
 
     /// Pays for a small picture by `oracle submit`, once every seat is old enough to be drawn.
-    pub(crate) async fn submit(&self, prompt: &str) -> Result<B256> {
+    pub async fn submit(&self, prompt: &str) -> Result<B256> {
         self.submit_with(prompt, &[]).await
     }
 
     /// The same, with more flags.
-    pub(crate) async fn submit_with(&self, prompt: &str, flags: &[&str]) -> Result<B256> {
+    pub async fn submit_with(&self, prompt: &str, flags: &[&str]) -> Result<B256> {
         self.age().await?;
         let submitted = self
             .devnet
@@ -97,26 +109,26 @@ impl Play {
     }
 
     /// Makes every seat old enough to be drawn.
-    pub(crate) async fn age(&self) -> Result<()> {
+    pub async fn age(&self) -> Result<()> {
         let age = self.devnet.chain.stakes().seatAge().call().await?;
         // The pool counts a seat as old two ages after it enrolled at the latest.
         self.devnet.pass(2 * u64::from(age)).await
     }
 
     /// The job as it stands.
-    pub(crate) async fn look(&self, job: B256) -> Result<JobOutcome> {
+    pub async fn look(&self, job: B256) -> Result<JobOutcome> {
         JobOutcome::read(&self.devnet.chain, job).await
     }
 
     /// Waits until the job's latest round is in `phase`.
-    pub(crate) async fn phase(&self, job: B256, phase: Phase) -> Result<()> {
+    pub async fn phase(&self, job: B256, phase: Phase) -> Result<()> {
         self.devnet
             .until(&format!("{phase:?}"), PATIENCE, async || Ok((self.look(job).await?.phase == phase).then_some(())))
             .await
     }
 
     /// Waits until the seat has done `step` in the latest round.
-    pub(crate) async fn step(&self, job: B256, seat: u32, step: Step) -> Result<()> {
+    pub async fn step(&self, job: B256, seat: u32, step: Step) -> Result<()> {
         self.devnet
             .until(&format!("seat {seat} to have {step:?}"), PATIENCE, async || {
                 let look = self.look(job).await?;
@@ -127,7 +139,7 @@ impl Play {
     }
 
     /// Lets the present phase end by the clock.
-    pub(crate) async fn close(&self, job: B256, phase: Phase) -> Result<()> {
+    pub async fn close(&self, job: B256, phase: Phase) -> Result<()> {
         self.phase(job, phase).await?;
         let look = self.look(job).await?;
         let latest = look.history.latest().ok_or_eyre("the job has no rounds")?;
@@ -136,7 +148,7 @@ impl Play {
     }
 
     /// Waits until the job is over and everybody has his money; nobody appeals any more.
-    pub(crate) async fn end(&self, job: B256) -> Result<JobOutcome> {
+    pub async fn end(&self, job: B256) -> Result<JobOutcome> {
         self.devnet
             .until("the end of the job", PATIENCE, async || {
                 let look = self.look(job).await?;
@@ -149,29 +161,29 @@ impl Play {
     }
 
     /// Does whatever is due by `oracle advance`, as the requester.
-    pub(crate) async fn advance(&self, job: B256) -> Result<()> {
+    pub async fn advance(&self, job: B256) -> Result<()> {
         let advance = self.devnet.oracle()?.args(["advance", &job.to_string()]).signed_by(&self.requester);
         advance.succeed().await?;
         Ok(())
     }
 
     /// What the requester has at the oracle, in wei.
-    pub(crate) async fn credit(&self) -> Result<U256> {
+    pub async fn credit(&self) -> Result<U256> {
         Ok(self.devnet.chain.oracle().balanceOf(self.requester.address()).call().await?)
     }
 
     /// What the seat has left, in wei.
-    pub(crate) async fn stake_of(&self, seat: u32) -> Result<U256> {
+    pub async fn stake_of(&self, seat: u32) -> Result<U256> {
         Ok(U256::from(self.devnet.chain.stakes().seatOf(self.model, seat).call().await?.stake))
     }
 }
 
 /// What a seat earns with a supported vote, in wei.
-pub(crate) fn share() -> U256 {
-    parse_ether(&model::SHARE.to_string()).unwrap()
+pub fn share() -> U256 {
+    parse_ether(&model::SHARE.to_string()).unwrap_or_default()
 }
 
 /// What a seat puts at risk, in wei.
-pub(crate) fn bond() -> U256 {
-    parse_ether(model::SEAT_STAKE).unwrap() / U256::from(8)
+pub fn bond() -> U256 {
+    parse_ether(model::SEAT_STAKE).unwrap_or_default() / U256::from(8)
 }

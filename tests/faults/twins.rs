@@ -1,0 +1,24 @@
+//! Two nodes with one key, by mistake.
+
+use eyre::{Result, ensure};
+use quorate_tests::play::Play;
+
+use crate::{all_went_well, log_of};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_with_one_key_vote_once_and_lose_nothing() -> Result<()> {
+    let play = Play::begin().await?;
+    let nodes = play.nodes(["alice", "bob", "carol"]).await?;
+    let mut twin = nodes[0].twin(&play.devnet);
+    twin.start()?;
+    // It has an address of its own, and announces it in place of the other's.
+    twin.ready(&play.devnet).await?;
+
+    for prompt in ["a kite", "a drum"] {
+        let end = play.end(play.submit(prompt).await?).await?;
+        all_went_well(&end, &nodes, "a twin")?;
+    }
+    let log = log_of(&twin)?;
+    ensure!(log.contains("drawn"), "it did its best, too:\n{log}");
+    Ok(())
+}
