@@ -3,7 +3,7 @@
 //!
 //! It is a copy of the chain in memory. A reorganisation is found by the hash of the last block, and empties it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use alloy::{primitives::B256, providers::Provider};
 use oracle::{
@@ -23,19 +23,29 @@ pub struct Archive {
     chain: Chain,
     heads: watch::Receiver<ChainTime>,
     finality: Finality,
-    copy: Mutex<Copy>,
+    known: Mutex<Known>,
 }
 
 /// What is known.
 #[derive(Default)]
-struct Copy {
+struct Known {
     /// The newest block that was seen.
     newest: Option<ChainTime>,
-    /// Number and hash of the block up to which, itself included, everything is here.
-    head: Option<(u64, B256)>,
-    /// The newest block that counts, once somebody asked.
-    counting: Option<ChainTime>,
+    /// The block up to which, itself included, everything is here.
+    head: Option<Block>,
+    /// Of the newest blocks of which it is known: in seconds since the epoch, by number.
+    times: BTreeMap<u64, u64>,
+    /// The newest block that counts, and the newest block of all by which it does.
+    counting: Option<(ChainTime, ChainTime)>,
     jobs: HashMap<B256, Entry>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+struct Block {
+    number: u64,
+    hash: B256,
+    parent: B256,
+    time: u64,
 }
 
 struct Entry {
@@ -48,7 +58,7 @@ impl Archive {
     /// An empty one of a chain whose newest block `heads` knows.
     #[must_use]
     pub fn new(chain: Chain, heads: watch::Receiver<ChainTime>, finality: Finality) -> Self {
-        Self { chain, heads, finality, copy: Mutex::default() }
+        Self { chain, heads, finality, known: Mutex::default() }
     }
 
     /// The deployment's.
@@ -59,49 +69,61 @@ impl Archive {
 
     /// The newest block that counts.
     pub async fn counting(&self) -> Result<ChainTime, ChainError> {
-        let mut copy = self.up_to_date().await?;
-        if let Some(counting) = copy.counting {
+        let mut known = self.known.lock().await;
+        let newest = *self.heads.borrow();
+        if let Some((counting, by)) = known.counting
+            && by == newest
+        {
             return Ok(counting);
         }
-        let newest = copy.newest.map_or(0, |newest| newest.block);
-        let counting = self.chain.time_at(self.finality.tag(newest)).await?;
-        copy.counting = Some(counting);
+        let tag = self.finality.tag(newest.block);
+        let remembered = tag.as_number().and_then(|block| Some(ChainTime { block, time: *known.times.get(&block)? }));
+        let counting = match remembered {
+            Some(counting) => counting,
+            None => self.chain.time_at(tag).await?,
+        };
+        known.counting = Some((counting, newest));
         Ok(counting)
     }
 
     /// Fetches the events of jobs that will be looked at, many at once.
     pub async fn open(&self, requests: &[Request]) -> Result<(), ChainError> {
-        let mut copy = self.up_to_date().await?;
-        let unknown: Vec<_> = requests.iter().filter(|request| !copy.jobs.contains_key(&request.id)).collect();
+        let mut known = self.up_to_date(self.heads.borrow().block).await?;
+        let unknown: Vec<_> = requests.iter().filter(|request| !known.jobs.contains_key(&request.id)).collect();
         for requests in unknown.chunks(MOST_JOBS) {
-            self.fetch(&mut copy, requests).await?;
+            self.fetch(&mut known, requests).await?;
         }
         Ok(())
     }
 
     /// What became of a job up to and including `block`.
     pub async fn history_at(&self, request: &Request, block: u64) -> Result<History, ChainError> {
-        let mut copy = self.up_to_date().await?;
-        let head = copy.head.map_or(block, |(head, _)| head);
-        if !copy.jobs.contains_key(&request.id) {
-            self.fetch(&mut copy, &[request]).await?;
+        let mut known = self.up_to_date(block).await?;
+        let head = known.head.map_or(block, |head| head.number);
+        if !known.jobs.contains_key(&request.id) {
+            self.fetch(&mut known, &[request]).await?;
         }
-        let Some(entry) = copy.jobs.get_mut(&request.id) else { return Ok(History::default()) };
+        let Some(entry) = known.jobs.get_mut(&request.id) else { return Ok(History::default()) };
         entry.used = head;
         Ok(History::of(entry.events.iter().take_while(|event| event.block <= block)))
     }
 
-    async fn up_to_date(&self) -> Result<MutexGuard<'_, Copy>, ChainError> {
-        let mut copy = self.copy.lock().await;
+    /// Holds everything up to `block`; and if that is the newest one, it has been looked whether the older ones still stand.
+    async fn up_to_date(&self, block: u64) -> Result<MutexGuard<'_, Known>, ChainError> {
+        let mut known = self.known.lock().await;
         let newest = *self.heads.borrow();
-        if copy.newest != Some(newest) {
-            self.catch_up(&mut copy, newest).await?;
+        let is_here = known.head.is_some_and(|head| block <= head.number);
+        let is_news = block >= newest.block && known.newest != Some(newest);
+        if !is_here || is_news {
+            self.catch_up(&mut known, newest).await?;
         }
-        Ok(copy)
+        Ok(known)
     }
 
-    async fn fetch(&self, copy: &mut Copy, requests: &[&Request]) -> Result<(), ChainError> {
-        let (Some((head, _)), Some(from)) = (copy.head, requests.iter().map(|request| request.block).min()) else {
+    async fn fetch(&self, known: &mut Known, requests: &[&Request]) -> Result<(), ChainError> {
+        let (Some(Block { number: head, .. }), Some(from)) =
+            (known.head, requests.iter().map(|request| request.block).min())
+        else {
             return Ok(());
         };
         let ids: Vec<_> = requests.iter().map(|request| request.id).collect();
@@ -113,34 +135,51 @@ impl Archive {
                 entry.events.push(event);
             }
         }
-        copy.jobs.extend(entries);
+        known.jobs.extend(entries);
         Ok(())
     }
 
-    async fn catch_up(&self, copy: &mut Copy, newest: ChainTime) -> Result<(), ChainError> {
-        let to = newest.block;
-        if let Some((number, hash)) = copy.head
-            && (number > to || self.hash_of(number).await? != Some(hash))
+    async fn catch_up(&self, known: &mut Known, newest: ChainTime) -> Result<(), ChainError> {
+        // Its hash first, the events second, as the follower does it: if the chain moves in between, the next block shows
+        // it.
+        let next = self.block(newest.block).await?.ok_or(ChainError::NoBlock)?;
+        if let Some(head) = known.head
+            && !self.follows(next, head).await?
         {
-            *copy = Copy::default();
+            *known = Known::default();
         }
-        // Hash first, events second, as the follower does it: if the chain moves in between, the next block shows it.
-        let hash = self.hash_of(to).await?.ok_or(ChainError::NoBlock)?;
-        if let Some((number, _)) = copy.head
-            && !copy.jobs.is_empty()
+        if let Some(head) = known.head
+            && !known.jobs.is_empty()
+            && head.number < next.number
         {
-            for (job, event) in self.chain.job_events(&[], number + 1, to).await? {
-                if let Some(entry) = copy.jobs.get_mut(&job) {
+            for (job, event) in self.chain.job_events(&[], head.number + 1, next.number).await? {
+                if let Some(entry) = known.jobs.get_mut(&job) {
                     entry.events.push(event);
                 }
             }
         }
-        (copy.newest, copy.head, copy.counting) = (Some(newest), Some((to, hash)), None);
-        copy.jobs.retain(|_, entry| entry.used + FORGOTTEN > to);
+        (known.newest, known.head) = (Some(newest), Some(next));
+        known.times.insert(next.number, next.time);
+        known.times.retain(|number, _| number + FORGOTTEN > next.number);
+        known.jobs.retain(|_, entry| entry.used + FORGOTTEN > next.number);
         Ok(())
     }
 
-    async fn hash_of(&self, number: u64) -> Result<Option<B256>, ChainError> {
-        Ok(self.chain.provider.get_block_by_number(number.into()).await?.map(|block| block.header.hash))
+    /// Whether `head` is an ancestor of `next`, or the same.
+    async fn follows(&self, next: Block, head: Block) -> Result<bool, ChainError> {
+        if next.number == head.number + 1 {
+            return Ok(next.parent == head.hash);
+        }
+        Ok(next == head || (next.number > head.number && self.block(head.number).await? == Some(head)))
+    }
+
+    async fn block(&self, number: u64) -> Result<Option<Block>, ChainError> {
+        let block = self.chain.provider.get_block_by_number(number.into()).await?;
+        Ok(block.map(|block| Block {
+            number: block.header.number,
+            hash: block.header.hash,
+            parent: block.header.parent_hash,
+            time: block.header.timestamp,
+        }))
     }
 }
