@@ -47,6 +47,8 @@ pub enum Advance {
         events: Vec<Happened>,
         /// To be moved to afterwards.
         next: Cursor,
+        /// Whether later blocks count already.
+        more: bool,
     },
     /// The last block is no longer of this chain; the next step goes on from this older one.
     Reorged {
@@ -170,7 +172,7 @@ impl<P: Provider> Follower<P> {
                     self.span.served(blocks);
                     events.retain(|happened| !self.told.contains_key(&happened.place()));
                     self.offered = events.iter().map(|happened| (happened.place(), happened.block.number)).collect();
-                    return Ok(Advance::Confirmed { events, next });
+                    return Ok(Advance::Confirmed { events, next, more: to < newest });
                 }
                 Err(FollowError::Rpc(error)) if self.span.refused(blocks, &error) => {}
                 Err(error) => return Err(error),

@@ -125,13 +125,17 @@ async fn catch_up(node: &Node, follower: &mut Follower<DynProvider>) -> Result<(
                 let since = node.now().time.saturating_sub(REOPENED);
                 node.journal.reopen(since).await?;
             }
-            Advance::Confirmed { events, next } => {
+            Advance::Confirmed { events, next, more } => {
                 if let Err(error) = take_in(node, &events).await {
                     turn_down(node, &events, &error).await?;
                     return Err(error);
                 }
                 follower.move_to(next);
                 node.journal.put_trail(follower.trail()).await?;
+                // Blocks may come faster than a slow endpoint shows them: what is known must be worked on meanwhile.
+                if !more {
+                    return Ok(());
+                }
             }
         }
     }

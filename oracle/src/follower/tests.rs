@@ -157,7 +157,7 @@ fn declined(height: u64, hash: B256) -> Log {
 
 /// The members who declined in the next step, and the cursor after it.
 async fn next(follower: &mut Follower<Chain>) -> (Vec<u32>, Cursor) {
-    let Advance::Confirmed { events, next } = follower.advance().await.unwrap() else { panic!("nothing new") };
+    let Advance::Confirmed { events, next, .. } = follower.advance().await.unwrap() else { panic!("nothing new") };
     let seat = |happened: &Happened| {
         let Event::Oracle(event) = &happened.event else { panic!("{happened:?}") };
         let OracleEvent::Declined(declined) = event.as_ref() else { panic!("{event:?}") };
@@ -172,6 +172,7 @@ async fn confirmed_events_come_in_order_until_it_is_told_to_move_on() {
     let chain = Chain::new(10);
     let mut follower = chain.follower(2, Trail::from_block(5));
     let (seats, end) = next(&mut follower).await;
+    assert!(matches!(follower.advance().await.unwrap(), Advance::Confirmed { more: false, .. }));
     assert_eq!((seats.as_slice(), end.number), ([5, 6, 7, 8].as_slice(), 8));
     assert_eq!(next(&mut follower).await, (seats, end), "not moved on: the same again");
 
@@ -233,7 +234,8 @@ async fn it_asks_for_fewer_blocks_when_refused_and_for_more_when_served() {
     chain.with(|state| state.widest = 300);
     let mut follower = chain.follower(0, Trail::from_block(1));
     let mut seats = Vec::new();
-    while let Advance::Confirmed { events, next } = follower.advance().await.unwrap() {
+    while let Advance::Confirmed { events, next, more } = follower.advance().await.unwrap() {
+        assert_eq!(more, next.number < BLOCKS);
         seats.extend(events.iter().map(|happened| happened.block.number));
         follower.move_to(next);
     }

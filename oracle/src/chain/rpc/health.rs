@@ -13,6 +13,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// The longest pause that an endpoint may ask for with `Retry-After`.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
+/// The pause for one that answers well and has left something out.
+const UNTRUSTED: Duration = Duration::from_secs(30);
+
 /// One endpoint's record.
 #[derive(Debug, Default)]
 pub(super) struct Health {
@@ -66,6 +69,7 @@ impl Health {
         let doubled = SHORTEST_PAUSE * 2_u32.saturating_pow(self.failures.min(16));
         let wished = match failure {
             Failure::Status { retry_after, .. } => retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER),
+            Failure::LeavesOut => UNTRUSTED,
             _ => Duration::ZERO,
         };
         self.last = Some(Lapse { failure, at: now, until: now + doubled.min(LONGEST_PAUSE).max(wished) });

@@ -83,7 +83,7 @@ async fn catch_up(follower: &mut Follower<DynProvider>, job: B256, progress: &Pr
             Advance::Reorged { back_to } => {
                 progress.done(format!("the chain was reorganised: going on from block {}", back_to.number));
             }
-            Advance::Confirmed { events, next } => {
+            Advance::Confirmed { events, next, .. } => {
                 for happened in events {
                     if let Event::Oracle(event) = happened.event
                         && let Some(line) = tell(&event, job)
