@@ -136,6 +136,32 @@ async fn a_picture_is_served_once_its_reveal_is_deep_enough() -> Result<()> {
     Ok(())
 }
 
+/// anvil calls a block safe once 32 are on top of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_wait_for_safe_blocks_vote_in_time() -> Result<()> {
+    const AGE: u64 = 32;
+    let play = Play::begin().await?;
+    let mut nodes = play.verifiers(["alice", "bob", "carol"]).await?.map(|node| node.with_finality(Finality::Safe));
+    nodes.iter_mut().try_for_each(Verifier::start)?;
+    for node in &mut nodes {
+        node.ready(&play.devnet).await?;
+    }
+
+    let end = play.end(play.submit("a moon").await?).await?;
+    assert_eq!(end.outcome(), Outcome::Accepted);
+    let drawn = end.history.rounds[0].drawn.as_ref().ok_or_eyre("it was drawn")?;
+    ensure!(
+        drawn.block >= end.request.block + AGE,
+        "drawn in block {} of a request in {}",
+        drawn.block,
+        end.request.block
+    );
+    for node in &nodes {
+        assert_eq!((end.paid_to(node.seat), end.slashed_from(node.seat)), (share(), U256::ZERO), "{}", node.party.name);
+    }
+    Ok(())
+}
+
 /// Anyone can enrol a seat that names a node's key.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_works_for_the_owners_it_was_told_of_and_for_nobody_else() -> Result<()> {

@@ -103,7 +103,14 @@ impl Endpoint {
 
         let status = response.status();
         let unusable = || Failure::Status { code: status.as_u16(), retry_after: retry_after(response.headers()) };
-        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        let is_gateway = matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::BAD_GATEWAY
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT
+        );
+        if is_gateway {
             return Err(unusable());
         }
         // A refusal may come with another status than 200, and still be in JSON-RPC's words.
