@@ -32,9 +32,9 @@ pub use IGenerationOracle::IGenerationOracleEvents as OracleEvent;
 pub use IModelRegistry::IModelRegistryEvents as ModelsEvent;
 pub use IVerifierStakes::IVerifierStakesEvents as StakesEvent;
 
-/// Blocks whose logs are asked for again with those of later ones, where that needs no further request: an endpoint that
-/// has not indexed a block yet may leave its logs out.
-const OVERLAP: u64 = 64;
+/// Blocks that are looked at a second time, together, once twice as many have come: an endpoint that has not indexed a
+/// block yet may leave its logs out.
+const SECOND_LOOK: u64 = 32;
 
 /// What one step brought.
 #[derive(Debug, Clone)]
@@ -115,7 +115,7 @@ pub struct Follower<P> {
     first: u64,
     /// What the last step brought, and in which block.
     offered: Vec<(Place, u64)>,
-    /// What has been handled of the last [`OVERLAP`] blocks.
+    /// What has been handled of the blocks that will be looked at again.
     told: HashMap<Place, u64>,
 }
 
@@ -140,7 +140,7 @@ impl<P: Provider> Follower<P> {
     pub fn move_to(&mut self, next: Cursor) {
         self.trail.push(next);
         self.told.extend(self.offered.drain(..));
-        self.told.retain(|_, number| *number + OVERLAP > next.number);
+        self.told.retain(|_, number| *number + 2 * SECOND_LOOK > next.number);
     }
 
     /// Looks for the next blocks that count; finds the same ones until it is told to move on.
@@ -154,30 +154,21 @@ impl<P: Provider> Follower<P> {
         }
 
         let Some(newest) = self.newest().await? else { return Ok(Advance::Idle) };
-        loop {
-            let width = self.span.width();
-            let to = newest.min(at.number + width);
-            if to <= at.number {
-                return Ok(Advance::Idle);
-            }
-            let overlap = at.number.saturating_sub(OVERLAP - 1).max(self.first);
-            let from = (to + 1).saturating_sub(width).max(overlap).min(at.number + 1);
-
-            // Hash first, logs second: if the chain moves in between, the next step sees the stale hash and replays. The
-            // other order would skip the new blocks' logs for good.
-            let Some(next) = self.cursor(to).await? else { return Ok(Advance::Idle) };
-            let blocks = to - from + 1;
-            match self.events(from, to).await {
-                Ok(mut events) => {
-                    self.span.served(blocks);
-                    events.retain(|happened| !self.told.contains_key(&happened.place()));
-                    self.offered = events.iter().map(|happened| (happened.place(), happened.block.number)).collect();
-                    return Ok(Advance::Confirmed { events, next, more: to < newest });
-                }
-                Err(FollowError::Rpc(error)) if self.span.refused(blocks, &error) => {}
-                Err(error) => return Err(error),
-            }
+        let to = newest.min(at.number + self.span.width());
+        if to <= at.number {
+            return Ok(Advance::Idle);
         }
+        // Hash first, logs second: if the chain moves in between, the next step sees the stale hash and replays. The
+        // other order would skip the new blocks' logs for good.
+        let Some(next) = self.cursor(to).await? else { return Ok(Advance::Idle) };
+        let mut events = match second_look(at.number, to) {
+            Some((from, to)) => self.events(from.max(self.first), to).await?,
+            None => Vec::new(),
+        };
+        events.extend(self.events(at.number + 1, to).await?);
+        events.retain(|happened| !self.told.contains_key(&happened.place()));
+        self.offered = events.iter().map(|happened| (happened.place(), happened.block.number)).collect();
+        Ok(Advance::Confirmed { events, next, more: to < newest })
     }
 
     /// The number of the newest block that counts.
@@ -219,12 +210,25 @@ impl<P: Provider> Follower<P> {
         Ok(block.map(|block| Cursor { number: block.header.number, hash: block.header.hash }))
     }
 
-    async fn events(&self, from: u64, to: u64) -> Result<Vec<Happened>, FollowError> {
-        let addresses = self.addresses().to_vec();
-        let filter = Filter::new().address(addresses).from_block(from).to_block(to);
-        let logs = self.chain.get_logs(&filter).await?;
-        let mut events: Vec<_> =
-            logs.iter().filter_map(|log| self.happened(log).transpose()).collect::<Result<_, _>>()?;
+    /// Those from one block to another, both included, asked for in as many pieces as it takes.
+    async fn events(&self, mut from: u64, to: u64) -> Result<Vec<Happened>, FollowError> {
+        let filter = Filter::new().address(self.addresses().to_vec());
+        let mut events = Vec::new();
+        while from <= to {
+            let end = to.min(from + self.span.width() - 1);
+            let blocks = end - from + 1;
+            match self.chain.get_logs(&filter.clone().from_block(from).to_block(end)).await {
+                Ok(logs) => {
+                    self.span.served(blocks);
+                    for log in &logs {
+                        events.extend(self.happened(log)?);
+                    }
+                    from = end + 1;
+                }
+                Err(error) if self.span.refused(blocks, &error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         events.sort_by_key(|happened| (happened.block.number, happened.log_index));
         Ok(events)
     }
@@ -265,6 +269,16 @@ impl Happened {
     fn place(&self) -> Place {
         (self.block.hash, self.log_index)
     }
+}
+
+/// The blocks to look at again, first and last, on the way from block `at` to block `to`. Whoever goes on by a few
+/// blocks at a time looks at each block twice; what was old when it was read is not looked at again.
+#[must_use]
+pub fn second_look(at: u64, to: u64) -> Option<(u64, u64)> {
+    let (before, now) = (at / SECOND_LOOK, to / SECOND_LOOK);
+    let from = now.checked_sub(2)? * SECOND_LOOK;
+    let last = at.min(from + SECOND_LOOK - 1);
+    (before < now && from <= last).then_some((from, last))
 }
 
 /// None if the interface has no such event.

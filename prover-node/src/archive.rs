@@ -9,6 +9,7 @@ use alloy::{primitives::B256, providers::Provider};
 use oracle::{
     chain::{Chain, ChainError, ChainTime, History, IGenerationOracle::Windows, JobEvent, Request},
     finality::Finality,
+    follower::second_look,
 };
 use tokio::sync::{Mutex, MutexGuard, watch};
 
@@ -52,6 +53,16 @@ struct Entry {
     events: Vec<JobEvent>,
     /// The block at which it was looked at last.
     used: u64,
+}
+
+impl Entry {
+    /// Each event once, in the chain's order.
+    fn add(&mut self, event: JobEvent) {
+        let place = |event: &JobEvent| (event.block, event.index);
+        if let Err(at) = self.events.binary_search_by_key(&place(&event), place) {
+            self.events.insert(at, event);
+        }
+    }
 }
 
 impl Archive {
@@ -132,7 +143,7 @@ impl Archive {
         let mut entries: HashMap<_, _> = ids.iter().map(|id| (*id, Entry { events: Vec::new(), used: head })).collect();
         for (job, event) in events {
             if let Some(entry) = entries.get_mut(&job) {
-                entry.events.push(event);
+                entry.add(event);
             }
         }
         known.jobs.extend(entries);
@@ -152,9 +163,14 @@ impl Archive {
             && !known.jobs.is_empty()
             && head.number < next.number
         {
-            for (job, event) in self.chain.job_events(&[], head.number + 1, next.number).await? {
+            let mut events = self.chain.job_events(&[], head.number + 1, next.number).await?;
+            // An endpoint may have left some out.
+            if let Some((from, to)) = second_look(head.number, next.number) {
+                events.extend(self.chain.job_events(&[], from, to).await?);
+            }
+            for (job, event) in events {
                 if let Some(entry) = known.jobs.get_mut(&job) {
-                    entry.events.push(event);
+                    entry.add(event);
                 }
             }
         }

@@ -132,7 +132,8 @@ impl Chain {
                 }
                 (None, _) => None,
             };
-            events.push((*job, JobEvent { event, block, time }));
+            let index = log.log_index.unwrap_or_default();
+            events.push((*job, JobEvent { event, block, index, time }));
         }
         Ok(events)
     }
@@ -145,6 +146,8 @@ pub struct JobEvent {
     pub event: Event,
     /// In which block.
     pub block: u64,
+    /// The place among all logs of the block.
+    pub index: u64,
     /// Of the block, in seconds since the epoch; known of events after which nobody may be left to act.
     time: Option<u64>,
 }
@@ -158,7 +161,7 @@ impl History {
     /// What a job's events come to, from its request on and in their order.
     pub fn of<'a>(events: impl IntoIterator<Item = &'a JobEvent>) -> Self {
         let mut history = Self::default();
-        for JobEvent { event, block, time } in events {
+        for JobEvent { event, block, time, .. } in events {
             history.take_in(event.clone(), *block);
             if let Some(time) = time {
                 history.close(event, *time);

@@ -303,23 +303,34 @@ async fn an_endpoint_that_is_behind_makes_nobody_go_back() {
 }
 
 #[tokio::test]
-async fn logs_that_an_endpoint_had_not_indexed_yet_come_with_later_blocks_and_none_comes_twice() {
+async fn logs_that_an_endpoint_had_not_indexed_yet_come_later_and_none_comes_twice() {
     let chain = Chain::new(10);
     let mut follower = chain.follower(0, Trail::from_block(5));
     chain.with(|state| state.hidden = vec![7, 10]);
-    let (seats, end) = next(&mut follower).await;
-    assert_eq!(seats, [5, 6, 8, 9]);
-    follower.move_to(end);
-
-    chain.with(|state| state.hidden = vec![10]);
-    chain.grow(1, "first");
-    let (seats, end) = next(&mut follower).await;
-    assert_eq!(seats, [7, 11]);
+    let (mut told, end) = next(&mut follower).await;
+    assert_eq!(told, [5, 6, 8, 9]);
     follower.move_to(end);
 
     chain.with(|state| state.hidden.clear());
-    chain.grow(OVERLAP, "first");
-    assert_eq!(next(&mut follower).await.0[..2], [10, 12]);
+    while follower.trail().last().unwrap().number < 200 {
+        chain.grow(1, "first");
+        let (seats, end) = next(&mut follower).await;
+        told.extend(seats);
+        follower.move_to(end);
+    }
+    told.sort_unstable();
+    assert_eq!(told, (5..=200).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_block_is_looked_at_twice_by_who_goes_on_slowly() {
+    for step in 1..SECOND_LOOK {
+        let looks = (0..1_000).step_by(step as usize).filter_map(|at| second_look(at, at + step));
+        let again: Vec<_> = looks.flat_map(|(from, to)| from..=to).collect();
+        assert_eq!(again, (0..again.len() as u64).collect::<Vec<_>>(), "by {step}");
+        assert!(again.len() as u64 > 1_000 - 3 * SECOND_LOOK, "by {step}");
+    }
+    assert_eq!(second_look(10, 10_000), None, "what is far behind is old");
 }
 
 #[tokio::test]

@@ -87,14 +87,14 @@ mod tests {
         Request::new(method, Id::Number(1), params).serialize().unwrap().into()
     }
 
-    fn answered(answer: Value) -> ResponsePacket {
+    fn answered(answer: &Value) -> ResponsePacket {
         let mut whole = json!({ "jsonrpc": "2.0", "id": 1 });
         whole.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
         serde_json::from_value(whole).unwrap()
     }
 
     fn is_trouble(method: &'static str, code: i64, message: &str) -> bool {
-        let answer = answered(json!({ "error": { "code": code, "message": message } }));
+        let answer = answered(&json!({ "error": { "code": code, "message": message } }));
         trouble(&asked(method, json!([])), &answer).is_some()
     }
 
@@ -141,8 +141,8 @@ mod tests {
     fn the_newest_block_is_told_by_its_number_or_with_it() {
         assert_eq!(Kind::of(&asked("eth_getBlockByNumber", json!(["latest", false]))), Kind::Head);
         assert_eq!(Kind::of(&asked("eth_getBlockByNumber", json!(["0x10", false]))), Kind::Other);
-        assert_eq!(head(&answered(json!({ "result": "0x10" }))), Some(16));
-        assert_eq!(head(&answered(json!({ "result": { "number": "0x11", "hash": "0x" } }))), Some(17));
-        assert_eq!(head(&answered(json!({ "result": null }))), None);
+        assert_eq!(head(&answered(&json!({ "result": "0x10" }))), Some(16));
+        assert_eq!(head(&answered(&json!({ "result": { "number": "0x11", "hash": "0x" } }))), Some(17));
+        assert_eq!(head(&answered(&json!({ "result": null }))), None);
     }
 }
