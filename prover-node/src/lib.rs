@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod commands;
 pub mod config;
+pub mod crash;
 pub mod data_dir;
 pub mod error;
 pub mod heads;

@@ -44,8 +44,10 @@ use crate::{
     pace::Paces,
     salt::SaltKey,
     schedule::{Schedule, check_time},
-    wallet::Wallet,
+    wallet::{self, Purpose, Wallet},
 };
+
+pub(crate) use sending::SOME_TIME;
 
 pub use crate::service::run;
 
@@ -298,7 +300,9 @@ impl Node {
             let undecided = if commits { self.undecided(&look, number).await? } else { Vec::new() };
             for seat in undecided {
                 let (round, member) = (look.round(number)?, U256::from(seat.member));
-                self.send(&IGenerationOracle::declineCall { jobId: draw.job, round, member }).await?;
+                let call = IGenerationOracle::declineCall { jobId: draw.job, round, member };
+                let purpose = Purpose::seat(wallet::Step::Decline, draw.round(), seat);
+                self.send(purpose, &call, self.deadline(&look, number, Phase::Commit)).await?;
                 warn!(job = short(draw.job), seat = seat.number, %reason, "declined");
             }
             let deep = self.look_deep(request.clone()).await?;

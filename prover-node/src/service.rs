@@ -25,13 +25,13 @@ use crate::{
     inference::{Generator, Inference, InferenceError},
     job::{DrawKey, RoundKey, short},
     journal::{Ending, Journal, Owner},
-    node::Node,
+    node::{Node, SOME_TIME},
     output::OutputStore,
     salt::SaltKey,
     schedule::Schedule,
     server::{Shelf, serve},
     stop::Stop,
-    wallet::{Call, Wallet},
+    wallet::{Call, Intent, Purpose, Step, Wallet},
 };
 
 /// How far back everything is looked at again if the chain is reorganised, in seconds of the chain.
@@ -171,14 +171,16 @@ async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Resul
     }
 
     let heads = watch_heads(chain.clone(), chain.now().await?);
+    let salts = SaltKey::new(&signer, chain_id, oracle);
+    let wallet = Wallet::spawn(chain.provider.clone(), chain_id, signer, journal.clone(), heads.clone()).await?;
     let node = Node {
         operator,
         owners,
         model: model.id,
         appeals,
         finality: config.finality,
-        salts: SaltKey::new(&signer, chain_id, oracle),
-        wallet: Wallet::spawn(chain.provider.clone(), chain_id, signer, heads.clone()),
+        salts,
+        wallet,
         archive: Archive::new(chain.clone(), heads.clone(), config.finality),
         heads,
         journal,
@@ -321,7 +323,9 @@ impl Node {
             return Ok(());
         }
         let call = IVerifierStakes::announceCall { url: url.to_owned() };
-        self.wallet.send(Call::new(self.chain.deployment.generation_oracle, &call)).await?;
+        let call = Call::new(self.chain.deployment.generation_oracle, &call);
+        let deadline = self.now().time + SOME_TIME;
+        self.wallet.send(Intent { purpose: Purpose::own(Step::Announce), call, deadline }).await?;
         info!(url, "announced");
         Ok(self.journal.put_announced(url).await?)
     }

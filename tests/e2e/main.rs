@@ -13,5 +13,6 @@ mod fraud;
 mod no_quorum;
 mod restart;
 mod texts;
+mod wallet;
 
 use quorate_tests::play;

@@ -22,7 +22,7 @@ use crate::{
     job::{DrawKey, RoundKey, Sealed, short},
     journal::Ending,
     look::Look,
-    wallet::Call,
+    wallet::{Call, Purpose, Step},
 };
 
 impl Node {
@@ -86,7 +86,9 @@ impl Node {
                     member: U256::from(vote.seat.member),
                     commitment: self.commitment(*key, vote),
                 };
-                if self.send_first(Call::new(self.chain.deployment.generation_oracle, &call)).await? {
+                let call = Call::new(self.chain.deployment.generation_oracle, &call);
+                let purpose = Purpose::seat(Step::Commit, key.round(), vote.seat);
+                if self.send_first(purpose, call, self.deadline(&look, key.number, Phase::Draw)).await? {
                     info!(job = short(key.job), round = key.number, seat = vote.seat.number, "drew and committed");
                 }
             }
@@ -149,7 +151,9 @@ impl Node {
             debug!(job = short(look.request.id), "the draw's bounty does not pay for its gas");
             return Ok(());
         }
-        if self.send_first(call).await? {
+        let round = RoundKey { job: look.request.id, number };
+        let deadline = self.deadline(look, number, Phase::Draw);
+        if self.send_first(Purpose::round(Step::Draw, round), call, deadline).await? {
             info!(job = short(look.request.id), round = number, "sent the draw");
         }
         Ok(())
