@@ -1,5 +1,7 @@
 //! The journal: what must survive a crash, in SQLite. Each function is one transaction, on disk when it returns.
 
+mod backup;
+mod error;
 mod intents;
 mod rows;
 
@@ -8,24 +10,35 @@ use std::{
     fs::OpenOptions,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use alloy::{
     primitives::{Address, B256},
     sol_types::SolValue,
 };
-use oracle::{chain::Request, commitment::Opening, follower::Trail};
+use oracle::{
+    chain::{IGenerationOracle::Job, Request},
+    commitment::Opening,
+    follower::Trail,
+};
 use sqlx::{
     SqlitePool,
-    migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::rows::{DrawRow, RequestRow, bind, from_json, to_json};
+use self::rows::{DrawRow, RequestRow, UnopenedRow, bind, from_json, to_json};
+pub use self::{
+    backup::{Backup, BackupError},
+    error::JournalError,
+};
 use crate::{
     job::{DrawKey, Drawn, RoundKey, Sealed, Vote},
     pace::{Pace, Paces},
 };
+
+/// How long another program, a backup perhaps, may hold the file.
+const BUSY: Duration = Duration::from_secs(30);
 
 /// The file's name in the data directory.
 pub const FILE: &str = "journal.sqlite";
@@ -68,40 +81,6 @@ pub struct OpenJobs {
     pub sealed: u64,
 }
 
-/// Why the journal could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// Disk full, no permission, or damaged.
-    #[error("the journal {} cannot be used: {source}; check the disk's space and permissions", path.display())]
-    Database {
-        /// The file.
-        path: PathBuf,
-        /// In SQLite's words.
-        source: sqlx::Error,
-    },
-    /// Made by a newer version, or not a journal.
-    #[error("the journal {} has another layout than this version's: {source}", path.display())]
-    Layout {
-        /// The file.
-        path: PathBuf,
-        /// What differs.
-        source: MigrateError,
-    },
-    /// It belongs to another operator or deployment.
-    #[error("{} is the journal of {found}, and this is {expected}: name another --data-dir", path.display())]
-    OtherOwner {
-        /// The file.
-        path: PathBuf,
-        /// In the journal.
-        found: Box<Owner>,
-        /// Of this process.
-        expected: Box<Owner>,
-    },
-    /// Nothing was written yet.
-    #[error("there is no journal {}: this node has not run yet", .0.display())]
-    Missing(PathBuf),
-}
-
 /// A handle to the journal; clones share it.
 #[derive(Debug, Clone)]
 pub struct Journal {
@@ -138,6 +117,7 @@ impl Journal {
             .filename(&path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY)
             .foreign_keys(true);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(how(options)).await;
         let database = pool.map_err(|source| JournalError::Database { path: path.clone(), source })?;
@@ -307,6 +287,18 @@ impl Journal {
         );
         let votes: Vec<Vote> = self.check(bind(select, key).fetch_all(&self.database).await)?;
         Ok((!votes.is_empty()).then_some(Sealed { key, votes }))
+    }
+
+    /// Seats of other draws than this one whose commitments may be on chain and are not opened for good: each seat's job
+    /// and round.
+    pub async fn unopened(&self, besides: DrawKey) -> Result<Vec<(Job, u8)>> {
+        let select = sqlx::query_as(
+            "SELECT jobs.fixed, number FROM seats JOIN draws USING (job, number, seed) JOIN jobs USING (job)
+             WHERE ending IS NULL AND digest IS NOT NULL AND NOT (job = ? AND number = ? AND seed = ?)
+             AND content_hash NOT IN (SELECT content_hash FROM outputs)",
+        );
+        let rows: Vec<UnopenedRow> = self.check(bind(select, besides).fetch_all(&self.database).await)?;
+        Ok(rows.into_iter().map(|UnopenedRow(job, number)| (job, number)).collect())
     }
 
     /// There is nothing left to do in this draw, since `now`, in seconds since the epoch.

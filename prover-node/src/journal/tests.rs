@@ -1,9 +1,15 @@
+use std::collections::HashSet;
+
+use alloy::primitives::U256;
 use tempfile::TempDir;
 
 use super::*;
-use crate::job::tests::{drawn, request, sealed};
+use crate::{
+    job::tests::{drawn, request, sealed},
+    wallet::{Call, Fees, Intent, Purpose, Sent, Step},
+};
 
-fn owner() -> Owner {
+pub(super) fn owner() -> Owner {
     Owner { chain_id: 31_337, genesis: B256::repeat_byte(5), oracle: Address::ZERO, operator: Address::ZERO }
 }
 
@@ -11,7 +17,7 @@ fn round() -> RoundKey {
     RoundKey { job: request().id, number: 1 }
 }
 
-async fn open(folder: &TempDir) -> Journal {
+pub(super) async fn open(folder: &TempDir) -> Journal {
     Journal::open(folder.path(), owner()).await.unwrap()
 }
 
@@ -166,4 +172,45 @@ async fn a_reader_looks_while_a_node_writes_and_changes_nothing() {
     let reader = Journal::read(folder.path()).await.unwrap();
     assert_eq!(reader.open_jobs().await.unwrap(), OpenJobs { requested: 1, ..OpenJobs::default() });
     assert!(reader.publish(B256::ZERO).await.is_err());
+}
+
+#[tokio::test]
+async fn what_the_wallet_has_sent_survives_until_it_is_deep() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(&folder).await;
+    let round = RoundKey { job: B256::repeat_byte(1), number: 2 };
+    let purpose = Purpose { step: Step::Reveal, round: Some(round), seat: Some(7) };
+    let call = Call { to: Address::repeat_byte(3), data: vec![1, 2].into(), value: U256::from(9) };
+    let intent = Intent { purpose, call, deadline: 500 };
+    let fees = Fees { most: 30, tip: 2 };
+    let first = Sent { hash: B256::repeat_byte(4), nonce: 11, intent: Some(1), gas: 21_000, fees };
+    let second = Sent { hash: B256::repeat_byte(5), fees: fees.raised(), ..first };
+    let filler = Sent { hash: B256::repeat_byte(6), nonce: 12, intent: None, ..first };
+    journal.put_sent(&first, Some(&intent)).await.unwrap();
+    let later = Intent { deadline: 600, ..intent };
+    journal.put_sent(&second, Some(&later)).await.unwrap();
+    journal.put_sent(&filler, None).await.unwrap();
+    let journal = reopen(&folder, journal).await;
+
+    assert_eq!(journal.intents().await.unwrap(), [(1, later)]);
+    assert_eq!(journal.sent().await.unwrap(), [first, second, filler]);
+    journal.forget_sent(11).await.unwrap();
+    assert!(journal.intents().await.unwrap().is_empty());
+    assert_eq!(journal.sent().await.unwrap(), [filler]);
+}
+
+#[tokio::test]
+async fn what_is_committed_is_unopened_until_its_output_is_shown() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(&folder).await;
+    journal.put_request(&request()).await.unwrap();
+    journal.put_draw(&drawn(2)).await.unwrap();
+    let votes = sealed(drawn(2), 200);
+    assert!(journal.unopened(drawn(3).key).await.unwrap().is_empty());
+    journal.put_sealed(&votes).await.unwrap();
+
+    assert_eq!(journal.unopened(drawn(3).key).await.unwrap().len(), 2);
+    assert!(journal.unopened(drawn(2).key).await.unwrap().is_empty(), "besides this one");
+    journal.publish(votes.votes[0].opening.content_hash).await.unwrap();
+    assert!(journal.unopened(drawn(3).key).await.unwrap().is_empty());
 }

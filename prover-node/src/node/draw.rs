@@ -18,6 +18,7 @@ use tracing::{debug, info};
 
 use super::{Node, TURN};
 use crate::{
+    crash_point,
     error::StepError,
     job::{DrawKey, RoundKey, Sealed, short},
     journal::Ending,
@@ -45,7 +46,9 @@ impl Node {
             }
             let awaits = look.awaits_draw(round.number);
             if !awaits && !self.look_deep(request.clone()).await?.awaits_draw(round.number) {
-                return Ok(self.journal.stop_awaiting(round).await?);
+                self.journal.stop_awaiting(round).await?;
+                crash_point!("follower: round no longer awaited");
+                return Ok(());
             }
             if self.draining.is_cancelled() {
                 return Err(StepError::Stopping);

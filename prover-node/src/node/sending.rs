@@ -82,9 +82,7 @@ impl Node {
             Err(RpcError::ErrorResp(_)) => return Ok(false),
             Err(error) => return Err(ChainError::from(error).into()),
         };
-        let tip = provider.estimate_eip1559_fees().await.map_err(ChainError::from)?.max_priority_fee_per_gas;
-        let price = U256::from(self.chain.base_fee().await?) + U256::from(tip);
-        Ok(U256::from(gas) * price <= reward)
+        Ok(U256::from(gas) * U256::from(self.gas_price().await?) <= reward)
     }
 
     pub(super) fn commitment(&self, key: DrawKey, vote: &Vote) -> B256 {

@@ -63,13 +63,16 @@ impl Desk {
         let block = heads.borrow().block;
         let intents = journal.intents().await?;
         let last_id = intents.iter().map(|(id, _)| *id).max().unwrap_or_default();
-        let open = intents.into_iter().map(|(id, intent)| (id, Open { intent, reply: None })).collect();
         let mut slots = BTreeMap::<u64, Slot>::new();
         for sent in journal.sent().await? {
             let slot = slots.entry(sent.nonce).or_default();
             slot.sent.push(sent);
             (slot.intent, slot.since, slot.doubtful) = (sent.intent, block, true);
         }
+        // What was replaced by another call is not wanted any more.
+        let wanted = |id: &i64| slots.values().any(|slot| slot.intent == Some(*id));
+        let intents = intents.into_iter().filter(|(id, _)| wanted(id));
+        let open = intents.map(|(id, intent)| (id, Open { intent, reply: None })).collect();
         let (queue, orders, known, searching, accused) = (Vec::new(), Vec::new(), None, false, false);
         Ok(Self { account, journal, heads, slots, open, queue, orders, last_id, known, searching, accused })
     }
@@ -242,8 +245,8 @@ impl Desk {
     }
 
     pub(super) fn last_hash(&self, id: i64) -> Option<B256> {
-        let sent = self.slots.values().flat_map(|slot| &slot.sent);
-        sent.filter(|sent| sent.intent == Some(id)).next_back().map(|sent| sent.hash)
+        let mut sent = self.slots.values().flat_map(|slot| &slot.sent);
+        sent.rfind(|sent| sent.intent == Some(id)).map(|sent| sent.hash)
     }
 
     /// Deletes what is deep in the chain.

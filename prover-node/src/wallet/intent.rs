@@ -115,6 +115,13 @@ impl Step {
     const ALL: [Self; 7] =
         [Self::Announce, Self::Draw, Self::Commit, Self::Decline, Self::Reveal, Self::Appeal, Self::Conclude];
 
+    /// Whether it is sent even if it cannot be written down, because the disk is full perhaps: nobody but the seat can do
+    /// it, it costs more not to do it in time, and the contract takes it only once.
+    #[must_use]
+    pub fn is_duty(self) -> bool {
+        matches!(self, Self::Decline | Self::Reveal)
+    }
+
     /// In the journal and in the log.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -24,7 +24,7 @@ impl Desk {
             let Some(slot) = self.slots.get(&nonce) else { continue };
             let (Some(id), overdue) = (slot.intent, slot.is_overdue(now.block)) else { continue };
             if !overdue && !slot.doubtful {
-                self.repeat(nonce, now).await?;
+                self.repeat(nonce, now).await;
                 continue;
             }
             let Some(call) = self.open.get(&id).map(|open| open.intent.call.clone()) else { continue };
@@ -38,7 +38,7 @@ impl Desk {
             };
             match overdue {
                 true => self.raise(nonce, id, call, gas, now).await?,
-                false => self.repeat(nonce, now).await?,
+                false => self.repeat(nonce, now).await,
             }
         }
         Ok(())
@@ -62,23 +62,25 @@ impl Desk {
         let market = self.account.market().await?;
         let last = self.slots.get(&nonce).and_then(|slot| slot.sent.last()).map(|sent| sent.fees);
         let Some(fees) = last.map_or(Some(market), |last| last.replacing(market)) else {
-            return self.repeat(nonce, now).await;
+            self.repeat(nonce, now).await;
+            return Ok(());
         };
         info!(nonce, purpose = %self.open[&id].intent.purpose, "not mined yet: paying up to {} gwei for a unit of gas", fees.most / 1_000_000_000);
-        self.broadcast(Sent { hash: B256::ZERO, nonce, intent: Some(id), gas, fees }, &call, now).await
+        self.broadcast(Sent { hash: B256::ZERO, nonce, intent: Some(id), gas, fees }, &call, now).await;
+        Ok(())
     }
 
     /// The same transaction once more, byte for byte.
-    async fn repeat(&mut self, nonce: u64, now: ChainTime) -> Result<(), ChainError> {
-        let Some(sent) = self.slots.get(&nonce).and_then(|slot| slot.sent.last()).copied() else { return Ok(()) };
+    async fn repeat(&mut self, nonce: u64, now: ChainTime) {
+        let Some(sent) = self.slots.get(&nonce).and_then(|slot| slot.sent.last()).copied() else { return };
         let call = match sent.intent {
             Some(id) => self.open.get(&id).map(|open| open.intent.call.clone()),
             None => Some(self.account.nothing()),
         };
-        let Some(call) = call else { return Ok(()) };
-        let Ok((_, bytes)) = self.account.sign(&sent, &call).await else { return Ok(()) };
+        let Some(call) = call else { return };
+        let Ok((_, bytes)) = self.account.sign(&sent, &call).await else { return };
         let heard = self.account.transmit(&bytes).await;
-        let Some(slot) = self.slots.get_mut(&nonce) else { return Ok(()) };
+        let Some(slot) = self.slots.get_mut(&nonce) else { return };
         (slot.tried, slot.doubtful) = (now.block, false);
         match heard {
             Heard::Taken => {}
@@ -86,7 +88,6 @@ impl Desk {
             Heard::Used => self.searching = true,
             Heard::Refused(reason) => debug!(nonce, reason, "sent again, and refused"),
         }
-        Ok(())
     }
 
     /// What has no nonce yet, the most urgent first.
@@ -108,14 +109,14 @@ impl Desk {
             let nonce = self.free_nonce(next, now).await?;
             let market = self.account.market().await?;
             let last = self.slots.get(&nonce).and_then(|slot| slot.sent.last()).map(|sent| sent.fees);
-            let Some(fees) = last.map_or(Some(market), |last| last.replacing(market)) else { return Ok(()) };
+            let fees = in_place_of(last, market);
             if let Some(error) = self.lacks(&call, gas, fees).await? {
                 self.finish(id, Err(error.into()));
                 continue;
             }
             self.queue.remove(0);
             self.slots.entry(nonce).or_default().intent = Some(id);
-            self.broadcast(Sent { hash: B256::ZERO, nonce, intent: Some(id), gas, fees }, &call, now).await?;
+            self.broadcast(Sent { hash: B256::ZERO, nonce, intent: Some(id), gas, fees }, &call, now).await;
         }
         Ok(())
     }
@@ -143,33 +144,36 @@ impl Desk {
             let Some(slot) = self.slots.get(&nonce) else { continue };
             let last = slot.sent.last();
             if last.is_some_and(|last| last.intent.is_none()) && !slot.is_overdue(now.block) {
-                self.repeat(nonce, now).await?;
+                self.repeat(nonce, now).await;
                 continue;
             }
             let last = last.map(|sent| sent.fees);
             let market = self.account.market().await?;
-            let Some(fees) = last.map_or(Some(market), |last| last.replacing(market)) else { continue };
+            let fees = in_place_of(last, market);
             info!(
                 nonce,
                 "sending nothing in place of a transaction that is not worth sending any more: others wait for it"
             );
             let sent = Sent { hash: B256::ZERO, nonce, intent: None, gas: TRANSFER_GAS, fees };
-            self.broadcast(sent, &self.account.nothing(), now).await?;
+            self.broadcast(sent, &self.account.nothing(), now).await;
         }
         Ok(())
     }
 
     /// Writes down what is to be sent, and then sends it.
-    async fn broadcast(&mut self, sent: Sent, call: &Call, now: ChainTime) -> Result<(), ChainError> {
+    async fn broadcast(&mut self, sent: Sent, call: &Call, now: ChainTime) {
         let id = sent.intent;
         let (hash, bytes) = match self.account.sign(&sent, call).await {
             Ok(signed) => signed,
-            Err(error) => return Ok(self.not_sent(id, error)),
+            Err(error) => return self.not_sent(id, error),
         };
         let sent = Sent { hash, ..sent };
         let intent = id.and_then(|id| self.open.get(&id)).map(|open| &open.intent);
-        if let Err(error) = self.journal.put_sent(&sent, intent).await {
-            return Ok(self.not_sent(id, error.into()));
+        let duty = intent.is_some_and(|intent| intent.purpose.step.is_duty());
+        if let Err(error) = self.journal.put_sent(&sent, intent).await
+            && !duty
+        {
+            return self.not_sent(id, error.into());
         }
         let slot = self.slots.entry(sent.nonce).or_default();
         slot.sent.push(sent);
@@ -187,7 +191,6 @@ impl Desk {
             Heard::Refused(reason) if first => self.not_sent(id, SendError::Refused(reason)),
             Heard::Refused(reason) => debug!(nonce = sent.nonce, reason, "a replacement was refused"),
         }
-        Ok(())
     }
 
     /// Somebody else's transaction has this nonce and may be mined: it is given some blocks.
@@ -222,4 +225,10 @@ impl Desk {
 
 fn cost(call: &Call, gas: u64, fees: Fees) -> U256 {
     call.value + U256::from(gas) * U256::from(fees.most)
+}
+
+/// For what takes the place of another. One that pays more than ten times the market is mined in any case if it is still
+/// there: nobody has to outbid it.
+fn in_place_of(last: Option<Fees>, market: Fees) -> Fees {
+    last.and_then(|last| last.replacing(market)).unwrap_or(market)
 }
