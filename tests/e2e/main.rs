@@ -7,9 +7,11 @@
 
 mod appeal;
 mod bad_input;
+mod disk;
 mod duty;
 mod faults;
 mod fraud;
+mod money;
 mod no_quorum;
 mod restart;
 mod texts;
