@@ -309,11 +309,14 @@ impl Node {
             Err(error @ StepError::Unable(_)) => {
                 self.decline(&self.request(draw.job).await?, draw, &error).await?;
                 // What is committed has to be opened, whatever became of the other seats.
-                if self.has_committed(draw).await? && !error.is_fatal() {
+                if self.has_committed(draw).await? {
                     return Err(error);
                 }
-                self.journal.end(draw, Ending::Declined, self.now().time).await?;
-                return if error.is_fatal() { Err(error) } else { Ok(()) };
+                if error.is_fatal() {
+                    self.journal.end(draw, Ending::Declined, self.now().time).await?;
+                    return Err(error);
+                }
+                Ending::Declined
             }
             Err(error) => return Err(error),
         };

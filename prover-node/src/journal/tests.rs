@@ -1,5 +1,3 @@
-use std::collections::HashSet;
-
 use alloy::primitives::U256;
 use tempfile::TempDir;
 
