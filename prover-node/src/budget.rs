@@ -13,10 +13,7 @@ use std::fmt;
 
 use alloy::primitives::{I256, U256};
 use oracle::{
-    chain::{
-        IGenerationOracle::{Job, Terms},
-        ether,
-    },
+    chain::{IGenerationOracle::Job, ether},
     round::size_of,
 };
 
@@ -53,21 +50,18 @@ pub struct Funds {
     pub need: U256,
 }
 
-/// A commitment's, as `scripts/bench gas` measures it, with a tenth to spare: each member of the committee is handed back
-/// with the call.
+/// Gas of an opening, as `scripts/bench gas` measures it, with a tenth to spare.
+const REVEAL_GAS: u64 = 43_000;
+
+/// Gas of a commitment, or of declining, with as much: each member of the committee is handed back with the call.
 fn commit_gas(members: u8) -> u64 {
     41_000 + 1_000 * u64::from(members)
 }
 
-/// An opening's.
-fn reveal_gas(members: u8) -> u64 {
-    43_500 + 1_000 * u64::from(members)
-}
-
-/// What opening the commitment of one seat costs, in wei, for wei a unit of gas.
+/// What opening the commitments of `seats` costs, in wei, for wei a unit of gas.
 #[must_use]
-pub fn opening_cost(terms: &Terms, number: u8, price: u128) -> U256 {
-    U256::from(reveal_gas(size_of(terms.committeeSize, number))) * U256::from(price)
+pub fn opening_cost(seats: u64, price: u128) -> U256 {
+    U256::from(seats * REVEAL_GAS) * U256::from(price)
 }
 
 impl Prospect {
@@ -76,8 +70,7 @@ impl Prospect {
     pub fn of(job: &Job, number: u8, price: u128) -> Self {
         let members = size_of(job.terms.committeeSize, number);
         let cost = |gas: u64| U256::from(gas) * U256::from(price);
-        let vote = cost(commit_gas(members) + reveal_gas(members));
-        // Declining writes what committing writes.
+        let vote = cost(commit_gas(members) + REVEAL_GAS);
         Self { share: U256::from(job.terms.share), vote, decline: cost(commit_gas(members)) }
     }
 

@@ -13,6 +13,7 @@ pub const POINTS: &[&str] = &[
     "follower: round no longer awaited",
     "follower: event handled",
     "follower: cursor stored",
+    "follower: reorganisation noted",
     "job: draw noted",
     "job: output made",
     "job: output stored",

@@ -17,17 +17,13 @@ use alloy::{
     primitives::{Address, B256},
     sol_types::SolValue,
 };
-use oracle::{
-    chain::{IGenerationOracle::Job, Request},
-    commitment::Opening,
-    follower::Trail,
-};
+use oracle::{chain::Request, commitment::Opening, follower::Trail};
 use sqlx::{
     SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::rows::{DrawRow, RequestRow, UnopenedRow, bind, from_json, to_json};
+use self::rows::{DrawRow, RequestRow, bind, from_json, to_json};
 pub use self::{
     backup::{Backup, BackupError},
     error::JournalError,
@@ -289,16 +285,16 @@ impl Journal {
         Ok((!votes.is_empty()).then_some(Sealed { key, votes }))
     }
 
-    /// Seats of other draws than this one whose commitments may be on chain and are not opened for good: each seat's job
-    /// and round.
-    pub async fn unopened(&self, besides: DrawKey) -> Result<Vec<(Job, u8)>> {
-        let select = sqlx::query_as(
-            "SELECT jobs.fixed, number FROM seats JOIN draws USING (job, number, seed) JOIN jobs USING (job)
+    /// Seats of other draws than this one whose commitments may be on chain and are not opened for good.
+    pub async fn unopened(&self, besides: DrawKey) -> Result<u64> {
+        let select = sqlx::query_scalar(
+            "SELECT count(*) FROM seats JOIN draws USING (job, number, seed)
              WHERE ending IS NULL AND digest IS NOT NULL AND NOT (job = ? AND number = ? AND seed = ?)
              AND content_hash NOT IN (SELECT content_hash FROM outputs)",
         );
-        let rows: Vec<UnopenedRow> = self.check(bind(select, besides).fetch_all(&self.database).await)?;
-        Ok(rows.into_iter().map(|UnopenedRow(job, number)| (job, number)).collect())
+        let select = select.bind(besides.job.as_slice()).bind(besides.number).bind(besides.seed.as_slice());
+        let count: i64 = self.check(select.fetch_one(&self.database).await)?;
+        Ok(count.cast_unsigned())
     }
 
     /// There is nothing left to do in this draw, since `now`, in seconds since the epoch.

@@ -125,6 +125,7 @@ async fn catch_up(node: &Node, follower: &mut Follower<DynProvider>) -> Result<(
                 info!(block = back_to.number, "the chain was reorganised; going back");
                 let since = node.now().time.saturating_sub(REOPENED);
                 node.journal.reopen(since).await?;
+                crash_point!("follower: reorganisation noted");
             }
             Advance::Confirmed { events, next } => {
                 if let Err(error) = take_in(node, &events).await {

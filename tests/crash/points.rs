@@ -18,6 +18,9 @@ async fn play(first: usize) -> Result<()> {
     for point in points {
         scene.nodes[0].kill();
         scene.start(0, Some(point)).await?;
+        if *point == "follower: reorganisation noted" {
+            scene.reorganise_until_crashed(0).await?;
+        }
         let job = scene.submit().await?;
         scene.crashed(0, point).await?;
         scene.start(0, None).await?;

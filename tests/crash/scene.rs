@@ -99,6 +99,20 @@ impl Scene {
         Ok(())
     }
 
+    /// Throws blocks away until the node, which may not have seen those, has noticed and ended.
+    pub(crate) async fn reorganise_until_crashed(&mut self, node: usize) -> Result<()> {
+        let (devnet, node) = (&self.devnet, &mut self.nodes[node]);
+        devnet
+            .until("the reorganisation to be noticed", PATIENCE, async || {
+                let ended = node.ended()?;
+                if ended.is_none() {
+                    devnet.reorganise(3).await?;
+                }
+                Ok(ended.map(|_| ()))
+            })
+            .await
+    }
+
     /// Pays for a picture by a committee of all three.
     pub(crate) async fn submit(&self) -> Result<B256> {
         let age = self.devnet.chain.stakes().seatAge().call().await?;

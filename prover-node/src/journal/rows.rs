@@ -43,16 +43,8 @@ pub(super) struct RequestRow(pub(super) Request);
 impl FromRow<'_, SqliteRow> for RequestRow {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         let (spec, block) = (from_json(row.try_get("spec")?)?, row.try_get::<i64, _>("block")?.cast_unsigned());
-        Ok(Self(Request { id: hash(row, "job")?, job: fixed(row)?, spec, block }))
-    }
-}
-
-/// A seat's job and round.
-pub(super) struct UnopenedRow(pub(super) Job, pub(super) u8);
-
-impl FromRow<'_, SqliteRow> for UnopenedRow {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        Ok(Self(fixed(row)?, row.try_get("number")?))
+        let job = Job::abi_decode(row.try_get("fixed")?).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok(Self(Request { id: hash(row, "job")?, job, spec, block }))
     }
 }
 
@@ -81,10 +73,6 @@ impl FromRow<'_, SqliteRow> for Vote {
         let opening = Opening { digest, content_hash: hash(row, "content_hash")?, salt: hash(row, "salt")? };
         Ok(Self { seat: Seat::from_row(row)?, opening })
     }
-}
-
-fn fixed(row: &SqliteRow) -> sqlx::Result<Job> {
-    Job::abi_decode(row.try_get("fixed")?).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 pub(super) type QueryAs<'q, T> = sqlx::query::QueryAs<'q, sqlx::Sqlite, T, sqlx::sqlite::SqliteArguments>;

@@ -29,12 +29,11 @@ impl Node {
     pub(super) async fn check_funds(&self, look: &Look, draw: DrawKey, seats: usize) -> Result<(), StepError> {
         let provider = &self.chain.provider;
         let price = provider.estimate_eip1559_fees().await.map_err(ChainError::from)?.max_fee_per_gas;
-        let others = self.journal.unopened(draw).await?;
-        let open = others.iter().map(|(job, number)| opening_cost(&job.terms, *number, price)).sum::<U256>();
+        let unopened = self.journal.unopened(draw).await?;
         let funds = Funds {
             balance: provider.get_balance(self.operator).await.map_err(ChainError::from)?,
-            unopened: others.len() as u64,
-            reserve: open.max(self.budget.reserve),
+            unopened,
+            reserve: opening_cost(unopened, price).max(self.budget.reserve),
             need: Prospect::of(&look.request.job, draw.number, price).vote * U256::from(seats),
         };
         match funds.suffice() {

@@ -107,7 +107,7 @@ impl From<&str> for Heard {
             Self::Taken
         } else if says(&["nonce too low", "nonce is too low", "oldnonce"]) {
             Self::Used
-        } else if says(&["replacement", "replacenotallowed"]) {
+        } else if says(&["replace"]) {
             Self::Contested
         } else if says(&["underpriced", "less than block base fee", "feetoolow", "fee too low"]) {
             Self::TooCheap
