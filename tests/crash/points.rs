@@ -21,7 +21,7 @@ async fn play(first: usize) -> Result<()> {
         if *point == "follower: reorganisation noted" {
             scene.reorganise_until_crashed(0).await?;
         }
-        let job = scene.submit().await?;
+        let job = scene.play.submit("a sun").await?;
         scene.crashed(0, point).await?;
         scene.start(0, None).await?;
         scene.end(job, point).await?;

@@ -35,8 +35,8 @@ async fn nodes_killed_at_random_times_lose_nothing() -> Result<()> {
     }
     let (mut kills, mut jobs) = (0, 0);
     while kills < KILLS {
-        let job = scene.submit().await?;
-        while kills < KILLS && !scene.is_closed(job).await? {
+        let job = scene.play.submit("a sun").await?;
+        while kills < KILLS && !scene.play.look(job).await?.is_closed() {
             let (victim, wait) = (random.next_u64() % 3, random.next_u64() % LONGEST);
             tokio::time::sleep(Duration::from_millis(wait)).await;
             let victim = usize::try_from(victim)?;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use alloy::primitives::U256;
-use eyre::{Result, ensure};
+use eyre::Result;
 use oracle::chain::IGenerationOracle::{Outcome, Phase, Step};
 use quorate_tests::{by_hand::made_up, verifier::Verifier};
 
@@ -93,34 +93,6 @@ async fn a_node_that_cannot_make_again_what_it_committed_says_so() -> Result<()>
 
     assert_eq!(end.ballot(alice.seat)?.step, Step::Committed);
     assert_eq!(end.slashed_from(alice.seat), bond());
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_nodes_with_one_key_by_mistake_lose_nothing_and_both_say_so() -> Result<()> {
-    let play = Play::begin().await?;
-    let nodes = play.nodes(["alice", "bob", "carol"]).await?;
-    let mut twin = nodes[0].twin(&play.devnet);
-    twin.start()?;
-    twin.up(&play.devnet).await?;
-
-    for prompt in ["a sun", "a key"] {
-        let job = play.submit(prompt).await?;
-        let end = play.end(job).await?;
-        assert_eq!(end.outcome(), Outcome::Accepted);
-        for node in &nodes {
-            assert_eq!(
-                (end.paid_to(node.seat), end.slashed_from(node.seat)),
-                (share(), U256::ZERO),
-                "{}",
-                node.party.name
-            );
-        }
-    }
-    for one in [&nodes[0], &twin] {
-        let said = log_of(one)?.matches("another program sends transactions with the key of").count();
-        ensure!(said == 1, "{} says it {said} times:\n{}", one.party.name, log_of(one)?);
-    }
     Ok(())
 }
 
