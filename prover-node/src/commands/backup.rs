@@ -11,15 +11,13 @@ use crate::{data_dir::only_path, journal::Journal};
 /// What was typed after `backup`.
 #[derive(Clone, clap::Args)]
 #[command(after_help = "\
-The copy is one moment of the journal, whole and checked. FILE.sha256 is what `sha256sum -c` reads. It holds the openings
-of commitments: keep it as secret as the keystore until they are revealed.
+The copy is one moment of the journal, whole and checked; FILE.sha256 is what `sha256sum -c` reads. It holds openings: keep it as secret as the keystore.
 
-To go back to it, stop the node, put it as journal.sqlite into an empty directory, and start the node with
---data-dir DIRECTORY. What happened since is read off the chain; what was committed since is made again.
+To go back to it, stop the node, put it as journal.sqlite into an empty directory, and run with --data-dir. What happened since is read off the chain; what was committed since is made again.
 
 Examples:
   prover-node backup /mnt/usb/journal.sqlite
-  prover-node backup --data-dir /srv/quorate /mnt/usb/journal.sqlite && (cd /mnt/usb && sha256sum -c journal.sqlite.sha256)")]
+  prover-node backup --data-dir /srv/quorate /mnt/usb/journal.sqlite")]
 pub struct BackupArgs {
     /// Where the copy goes; an older one there is replaced
     #[arg(value_name = "FILE")]

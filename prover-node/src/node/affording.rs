@@ -13,48 +13,51 @@ use crate::{
 };
 
 impl Node {
-    /// At the present price of gas.
-    pub(super) async fn check_worth(&self, look: &Look, number: u8) -> Result<(), StepError> {
-        let prospect = Prospect::of(&look.request.job, number, self.gas_price().await?);
+    /// Whether a vote is worth its gas, and whether `seats` more can be paid for.
+    pub(super) async fn check_budget(&self, look: &Look, draw: DrawKey, seats: usize) -> Result<(), StepError> {
+        let (price, funds) = tokio::try_join!(self.gas_price(), self.funds(look, draw, seats))?;
+        let prospect = Prospect::of(&look.request.job, draw.number, price);
         if !prospect.is_worth(self.budget.min_profit) {
             return Err(Unable::NotWorthIt(prospect).into());
         }
+        if !funds.suffice() {
+            return Err(Unable::NoReserve(funds).into());
+        }
         if prospect.voted().is_negative() {
-            info!(job = short(look.request.id), "voting at a loss, since declining costs more: {prospect}");
+            info!(job = short(draw.job), "voting at a loss, since declining costs more: {prospect}");
         }
         Ok(())
     }
 
-    /// Whether `seats` more can commit and reveal, at twice the present base fee, with all others opened as well.
-    pub(super) async fn check_funds(&self, look: &Look, draw: DrawKey, seats: usize) -> Result<(), StepError> {
-        let provider = &self.chain.provider;
-        let price = provider.estimate_eip1559_fees().await.map_err(ChainError::from)?.max_fee_per_gas;
-        let unopened = self.journal.unopened(draw).await?;
-        let funds = Funds {
-            balance: provider.get_balance(self.operator).await.map_err(ChainError::from)?,
-            unopened,
-            reserve: opening_cost(unopened, price).max(self.budget.reserve),
-            need: Prospect::of(&look.request.job, draw.number, price).vote * U256::from(seats),
-        };
+    /// Whether it can still be paid for once it is made: others may have been accepted meanwhile. What is committed already
+    /// has to go on.
+    pub(super) async fn check_funds(&self, sealed: &Sealed) -> Result<(), StepError> {
+        let Sealed { key, votes } = sealed;
+        let look = self.look_at(*key).await?;
+        let cast = |vote| look.vote(key.number, vote).is_some_and(|cast| cast.commitment.is_some());
+        if votes.iter().any(|vote| cast(vote.seat)) {
+            return Ok(());
+        }
+        let funds = self.funds(&look, *key, votes.len()).await?;
         match funds.suffice() {
             true => Ok(()),
             false => Err(Unable::NoReserve(funds).into()),
         }
     }
 
-    /// The same once it is made: others may have been accepted meanwhile. What is committed already has to go on.
-    pub(super) async fn check_funds_to_commit(&self, sealed: &Sealed) -> Result<(), StepError> {
-        let look = self.look_at(sealed.key).await?;
-        let cast = |vote| look.vote(sealed.key.number, vote).is_some_and(|cast| cast.commitment.is_some());
-        match sealed.votes.iter().any(|vote| cast(vote.seat)) {
-            true => Ok(()),
-            false => self.check_funds(&look, sealed.key, sealed.votes.len()).await,
-        }
+    /// What there is for `seats` more that commit and reveal, with all others opened as well, at twice the present base fee.
+    async fn funds(&self, look: &Look, draw: DrawKey, seats: usize) -> Result<Funds, StepError> {
+        let provider = &self.chain.provider;
+        let (fees, balance) = tokio::join!(provider.estimate_eip1559_fees(), provider.get_balance(self.operator));
+        let (price, balance) = (fees.map_err(ChainError::from)?.max_fee_per_gas, balance.map_err(ChainError::from)?);
+        let unopened = self.journal.unopened(draw).await?;
+        let reserve = opening_cost(unopened, price).max(self.budget.reserve);
+        let need = Prospect::of(&look.request.job, draw.number, price).vote * U256::from(seats);
+        Ok(Funds { balance, unopened, reserve, need })
     }
 
     /// What a transaction pays that is mined now, in wei for a unit of gas.
     pub(super) async fn gas_price(&self) -> Result<u128, StepError> {
-        let tip = self.chain.provider.estimate_eip1559_fees().await.map_err(ChainError::from)?.max_priority_fee_per_gas;
-        Ok(u128::from(self.chain.base_fee().await?) + tip)
+        Ok(self.chain.provider.get_gas_price().await.map_err(ChainError::from)?)
     }
 }

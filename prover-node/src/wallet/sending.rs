@@ -98,7 +98,12 @@ impl Desk {
                 return Ok(());
             }
             let Some(call) = self.open.get(&id).map(|open| open.intent.call.clone()) else { return Ok(()) };
-            let gas = match self.account.simulate(&call).await {
+            // All at once: what an endpoint takes for each answer counts against the deadline.
+            let account = &self.account;
+            let (gas, market, balance, pending) =
+                tokio::join!(account.simulate(&call), account.market(), account.balance(), account.pending_nonce());
+            let (market, balance, pending) = (market?, balance?, pending?);
+            let gas = match gas {
                 Ok(gas) => gas,
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
@@ -106,11 +111,10 @@ impl Desk {
                     continue;
                 }
             };
-            let nonce = self.free_nonce(next, now).await?;
-            let market = self.account.market().await?;
+            let nonce = self.free_nonce(next, pending, now);
             let last = self.slots.get(&nonce).and_then(|slot| slot.sent.last()).map(|sent| sent.fees);
             let fees = in_place_of(last, market);
-            if let Some(error) = self.lacks(&call, gas, fees).await? {
+            if let Some(error) = self.lacks(&call, gas, fees, balance) {
                 self.finish(id, Err(error.into()));
                 continue;
             }
@@ -122,17 +126,16 @@ impl Desk {
     }
 
     /// The lowest that stands empty, or the next after all that is under way, other programs' included.
-    async fn free_nonce(&mut self, next: u64, now: ChainTime) -> Result<u64, ChainError> {
+    fn free_nonce(&mut self, next: u64, pending: u64, now: ChainTime) -> u64 {
         if let Some((nonce, _)) = self.slots.range(next..).find(|(_, slot)| slot.is_free(now.block)) {
-            return Ok(*nonce);
+            return *nonce;
         }
         let fresh = self.slots.last_key_value().map_or(next, |(last, _)| next.max(last + 1));
-        let pending = self.account.pending_nonce().await?;
         for nonce in fresh..pending {
             self.accuse(nonce);
             self.slots.insert(nonce, Slot { reserved: now.block + PATIENCE, ..Slot::default() });
         }
-        Ok(fresh.max(pending))
+        fresh.max(pending)
     }
 
     /// Transactions wait for those before them: where one was given up, nothing is sent in its place.
@@ -211,15 +214,14 @@ impl Desk {
     }
 
     /// What is missing for it, on top of all that is under way.
-    async fn lacks(&self, call: &Call, gas: u64, fees: Fees) -> Result<Option<ChainError>, ChainError> {
-        let balance = self.account.balance().await?;
+    fn lacks(&self, call: &Call, gas: u64, fees: Fees, balance: U256) -> Option<ChainError> {
         let mut need = cost(call, gas, fees);
         for slot in self.slots.values().filter(|slot| slot.is_busy()) {
             let (Some(sent), Some(id)) = (slot.sent.last(), slot.intent) else { continue };
             let Some(open) = self.open.get(&id) else { continue };
             need += cost(&open.intent.call, sent.gas, sent.fees);
         }
-        Ok((balance < need).then_some(ChainError::NoFunds { address: self.account.address, balance, need }))
+        (balance < need).then_some(ChainError::NoFunds { address: self.account.address, balance, need })
     }
 }
 
