@@ -140,9 +140,9 @@ impl Desk {
             self.take(order);
         }
         self.give_up(now);
-        self.send_again(now).await?;
+        self.send_again(next, now).await?;
         self.send_new(next, now).await?;
-        self.fill_gaps(now).await?;
+        self.fill_gaps(next, now).await?;
         self.forget(now).await;
         Ok(())
     }

@@ -17,9 +17,9 @@ const TRANSFER_GAS: u64 = 21_000;
 
 impl Desk {
     /// What is not mined yet: at every block the same again, in case it was lost; after some more blocks, for more.
-    pub(super) async fn send_again(&mut self, now: ChainTime) -> Result<(), ChainError> {
-        let busy: Vec<_> =
-            self.slots.iter().filter(|(_, slot)| slot.is_busy() && slot.tried < now.block).map(|(n, _)| *n).collect();
+    pub(super) async fn send_again(&mut self, next: u64, now: ChainTime) -> Result<(), ChainError> {
+        let busy = self.slots.range(next..).filter(|(_, slot)| slot.is_busy() && slot.tried < now.block);
+        let busy: Vec<_> = busy.map(|(nonce, _)| *nonce).collect();
         for nonce in busy {
             let Some(slot) = self.slots.get(&nonce) else { continue };
             let (Some(id), overdue) = (slot.intent, slot.is_overdue(now.block)) else { continue };
@@ -139,10 +139,10 @@ impl Desk {
     }
 
     /// Transactions wait for those before them: where one was given up, nothing is sent in its place.
-    pub(super) async fn fill_gaps(&mut self, now: ChainTime) -> Result<(), ChainError> {
+    pub(super) async fn fill_gaps(&mut self, next: u64, now: ChainTime) -> Result<(), ChainError> {
         let last = self.slots.iter().rev().find(|(_, slot)| slot.is_busy()).map_or(0, |(nonce, _)| *nonce);
-        let gaps = self.slots.range(..last).filter(|(_, slot)| slot.is_free(now.block) && slot.tried < now.block);
-        let gaps: Vec<_> = gaps.map(|(nonce, _)| *nonce).collect();
+        let gaps = self.slots.range(next..).filter(|(_, slot)| slot.is_free(now.block) && slot.tried < now.block);
+        let gaps: Vec<_> = gaps.map(|(nonce, _)| *nonce).filter(|nonce| *nonce < last).collect();
         for nonce in gaps {
             let Some(slot) = self.slots.get(&nonce) else { continue };
             let last = slot.sent.last();
