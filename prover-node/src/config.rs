@@ -17,6 +17,7 @@ use oracle::{
 use tracing::{info, warn};
 
 use crate::{
+    budget::Budget,
     commands::run::RunArgs,
     data_dir::{DataDir, default_path},
     inference::Settings,
@@ -60,6 +61,8 @@ pub struct Config {
     pub appeals: bool,
     /// Bytes of outputs that are kept.
     pub store_limit: u64,
+    /// What may be spent.
+    pub budget: Budget,
 }
 
 impl Config {
@@ -93,6 +96,7 @@ impl Config {
             finality: args.finality,
             appeals: !args.no_appeal,
             store_limit: args.store_limit.as_u64(),
+            budget: Budget { min_profit: args.min_profit, reserve: args.reserve.unwrap_or_default() },
         })
     }
 }

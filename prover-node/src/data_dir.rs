@@ -31,6 +31,12 @@ pub enum DataDirError {
         /// Why.
         source: io::Error,
     },
+    /// It is not clear which is meant.
+    #[error("{}; name one with --data-dir", match .0.as_slice() {
+        [] => "there is no data directory in its usual place".to_owned(),
+        several => format!("there are {} data directories: {}", several.len(), names(several)),
+    })]
+    NotOne(Vec<PathBuf>),
     /// There is no home to put it in.
     #[error("neither XDG_DATA_HOME nor HOME is set: name a directory with --data-dir")]
     NoHome,
@@ -64,11 +70,33 @@ impl DataDir {
 /// Where an operator's data are unless it says otherwise. The genesis block is part of the name because development
 /// chains share an id.
 pub fn default_path(chain_id: u64, genesis: B256, operator: Address) -> Result<PathBuf, DataDirError> {
+    let genesis = alloy::hex::encode(&genesis[..4]);
+    Ok(usual_place()?.join(format!("{chain_id}-{genesis}-{operator}")))
+}
+
+/// The data directory of the only operator that has run here without naming one.
+pub fn only_path() -> Result<PathBuf, DataDirError> {
+    let place = usual_place()?;
+    let entries = match fs::read_dir(&place) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(DataDirError::NotOne(Vec::new())),
+        Err(source) => return Err(DataDirError::Unusable { path: place, source }),
+    };
+    let mut found: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
+    found.sort();
+    <[_; 1]>::try_from(found).map(|[path]| path).map_err(DataDirError::NotOne)
+}
+
+/// Where data directories are that nobody named.
+fn usual_place() -> Result<PathBuf, DataDirError> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || set("HOME").map(|home| home.join(".local/share"));
     let data = set("XDG_DATA_HOME").or_else(home).ok_or(DataDirError::NoHome)?;
-    let genesis = alloy::hex::encode(&genesis[..4]);
-    Ok(data.join("quorate/prover-node").join(format!("{chain_id}-{genesis}-{operator}")))
+    Ok(data.join("quorate/prover-node"))
+}
+
+fn names(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn create(path: &Path) -> io::Result<File> {

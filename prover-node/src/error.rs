@@ -8,7 +8,12 @@ use oracle::{
 };
 
 use crate::{
-    data_dir::DataDirError, inference::InferenceError, journal::Ending, journal::JournalError, output::EncodingError,
+    budget::{Funds, Prospect},
+    data_dir::DataDirError,
+    inference::InferenceError,
+    journal::Ending,
+    journal::JournalError,
+    output::EncodingError,
     wallet::SendError,
 };
 
@@ -77,6 +82,12 @@ pub enum Unable {
     /// What cannot be remembered must not be committed to.
     #[error("the opening could not be stored: {0}")]
     Seal(#[source] JournalError),
+    /// Its transactions cost more than it brings.
+    #[error("it does not pay: {0}; --min-profit says what does")]
+    NotWorthIt(Prospect),
+    /// What is committed must be opened.
+    #[error("there is too little money for gas: {0}; send it some ETH")]
+    NoReserve(Funds),
 }
 
 /// Why the node does not run.

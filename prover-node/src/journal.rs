@@ -1,5 +1,8 @@
 //! The journal: what must survive a crash, in SQLite. Each function is one transaction, on disk when it returns.
 
+mod backup;
+mod error;
+mod intents;
 mod rows;
 
 use std::{
@@ -7,6 +10,7 @@ use std::{
     fs::OpenOptions,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use alloy::{
@@ -16,15 +20,21 @@ use alloy::{
 use oracle::{chain::Request, commitment::Opening, follower::Trail};
 use sqlx::{
     SqlitePool,
-    migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use self::rows::{DrawRow, RequestRow, bind, from_json, to_json};
+pub use self::{
+    backup::{Backup, BackupError},
+    error::JournalError,
+};
 use crate::{
     job::{DrawKey, Drawn, RoundKey, Sealed, Vote},
     pace::{Pace, Paces},
 };
+
+/// How long another program, a backup perhaps, may hold the file.
+const BUSY: Duration = Duration::from_secs(30);
 
 /// The file's name in the data directory.
 pub const FILE: &str = "journal.sqlite";
@@ -67,40 +77,6 @@ pub struct OpenJobs {
     pub sealed: u64,
 }
 
-/// Why the journal could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// Disk full, no permission, or damaged.
-    #[error("the journal {} cannot be used: {source}; check the disk's space and permissions", path.display())]
-    Database {
-        /// The file.
-        path: PathBuf,
-        /// In SQLite's words.
-        source: sqlx::Error,
-    },
-    /// Made by a newer version, or not a journal.
-    #[error("the journal {} has another layout than this version's: {source}", path.display())]
-    Layout {
-        /// The file.
-        path: PathBuf,
-        /// What differs.
-        source: MigrateError,
-    },
-    /// It belongs to another operator or deployment.
-    #[error("{} is the journal of {found}, and this is {expected}: name another --data-dir", path.display())]
-    OtherOwner {
-        /// The file.
-        path: PathBuf,
-        /// In the journal.
-        found: Box<Owner>,
-        /// Of this process.
-        expected: Box<Owner>,
-    },
-    /// Nothing was written yet.
-    #[error("there is no journal {}: this node has not run yet", .0.display())]
-    Missing(PathBuf),
-}
-
 /// A handle to the journal; clones share it.
 #[derive(Debug, Clone)]
 pub struct Journal {
@@ -137,6 +113,7 @@ impl Journal {
             .filename(&path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY)
             .foreign_keys(true);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(how(options)).await;
         let database = pool.map_err(|source| JournalError::Database { path: path.clone(), source })?;
@@ -308,6 +285,18 @@ impl Journal {
         Ok((!votes.is_empty()).then_some(Sealed { key, votes }))
     }
 
+    /// Seats of other draws than this one whose commitments may be on chain and are not opened for good.
+    pub async fn unopened(&self, besides: DrawKey) -> Result<u64> {
+        let select = sqlx::query_scalar(
+            "SELECT count(*) FROM seats JOIN draws USING (job, number, seed)
+             WHERE ending IS NULL AND digest IS NOT NULL AND NOT (job = ? AND number = ? AND seed = ?)
+             AND content_hash NOT IN (SELECT content_hash FROM outputs)",
+        );
+        let select = select.bind(besides.job.as_slice()).bind(besides.number).bind(besides.seed.as_slice());
+        let count: i64 = self.check(select.fetch_one(&self.database).await)?;
+        Ok(count.cast_unsigned())
+    }
+
     /// There is nothing left to do in this draw, since `now`, in seconds since the epoch.
     pub async fn end(&self, key: DrawKey, ending: Ending, now: u64) -> Result<()> {
         let update = sqlx::query("UPDATE draws SET ending = ?, ended = ? WHERE job = ? AND number = ? AND seed = ?")
@@ -428,174 +417,4 @@ fn create_private(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use tempfile::TempDir;
-
-    use super::*;
-    use crate::job::tests::{drawn, request, sealed};
-
-    fn owner() -> Owner {
-        Owner { chain_id: 31_337, genesis: B256::repeat_byte(5), oracle: Address::ZERO, operator: Address::ZERO }
-    }
-
-    fn round() -> RoundKey {
-        RoundKey { job: request().id, number: 1 }
-    }
-
-    async fn open(folder: &TempDir) -> Journal {
-        Journal::open(folder.path(), owner()).await.unwrap()
-    }
-
-    /// As after a crash: what is in the process is lost, what is on disk is not.
-    async fn reopen(folder: &TempDir, journal: Journal) -> Journal {
-        journal.database.close().await;
-        open(folder).await
-    }
-
-    #[tokio::test]
-    async fn a_draw_survives_with_its_spec_and_seats() {
-        let folder = TempDir::new().unwrap();
-        let journal = open(&folder).await;
-        journal.put_request(&request()).await.unwrap();
-        journal.put_round(round(), 50).await.unwrap();
-        journal.put_draw(&drawn(2)).await.unwrap();
-        let journal = reopen(&folder, journal).await;
-
-        assert_eq!(journal.request(request().id).await.unwrap(), Some(request()));
-        assert_eq!(journal.open_draws().await.unwrap(), [drawn(2).key]);
-        assert_eq!(journal.drawn(drawn(2).key).await.unwrap(), Some(drawn(2)));
-        assert_eq!(journal.drawn(drawn(3).key).await.unwrap(), None);
-    }
-
-    #[tokio::test]
-    async fn what_was_sealed_before_a_crash_can_be_opened_after_it() {
-        let folder = TempDir::new().unwrap();
-        let journal = open(&folder).await;
-        journal.put_request(&request()).await.unwrap();
-        journal.put_round(round(), 50).await.unwrap();
-        journal.put_draw(&drawn(2)).await.unwrap();
-        assert_eq!(journal.sealed(drawn(2).key).await.unwrap(), None);
-        let votes = sealed(drawn(2), 200);
-        journal.put_sealed(&votes).await.unwrap();
-        let journal = reopen(&folder, journal).await;
-
-        assert_eq!(journal.sealed(drawn(2).key).await.unwrap(), Some(votes));
-        assert_eq!(journal.open_jobs().await.unwrap(), OpenJobs { requested: 1, drawn: 0, sealed: 1 });
-    }
-
-    #[tokio::test]
-    async fn events_told_again_change_nothing() {
-        let folder = TempDir::new().unwrap();
-        let journal = open(&folder).await;
-        journal.put_request(&request()).await.unwrap();
-        journal.put_round(round(), 50).await.unwrap();
-        journal.put_draw(&drawn(2)).await.unwrap();
-        let votes = sealed(drawn(2), 200);
-        journal.put_sealed(&votes).await.unwrap();
-
-        journal.put_request(&request()).await.unwrap();
-        journal.put_round(round(), 50).await.unwrap();
-        journal.put_draw(&drawn(2)).await.unwrap();
-        assert_eq!(journal.sealed(drawn(2).key).await.unwrap(), Some(votes.clone()));
-        let needed = journal.needed_outputs().await.unwrap();
-        assert_eq!(needed, HashSet::from([votes.votes[0].opening.content_hash]));
-        journal.end(drawn(2).key, Ending::Settled, 300).await.unwrap();
-        journal.put_draw(&drawn(2)).await.unwrap();
-        assert!(journal.open_draws().await.unwrap().is_empty());
-        assert!(journal.needed_outputs().await.unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn what_a_reorganisation_may_undo_is_opened_again() {
-        let folder = TempDir::new().unwrap();
-        let journal = open(&folder).await;
-        journal.put_request(&request()).await.unwrap();
-        journal.put_round(round(), 50).await.unwrap();
-        journal.put_draw(&drawn(2)).await.unwrap();
-        journal.end(drawn(2).key, Ending::Settled, 300).await.unwrap();
-        journal.stop_awaiting(round()).await.unwrap();
-
-        journal.reopen(300).await.unwrap();
-        assert!(journal.awaited().await.unwrap().is_empty());
-        assert!(journal.open_draws().await.unwrap().is_empty());
-        journal.reopen(299).await.unwrap();
-        assert_eq!(journal.open_draws().await.unwrap(), [drawn(2).key]);
-        journal.reopen(49).await.unwrap();
-        assert_eq!(journal.awaited().await.unwrap(), [round()]);
-    }
-
-    #[tokio::test]
-    async fn another_draw_of_the_same_job_is_other_work() {
-        let folder = TempDir::new().unwrap();
-        let journal = open(&folder).await;
-        journal.put_request(&request()).await.unwrap();
-        journal.put_round(round(), 50).await.unwrap();
-        journal.put_draw(&drawn(2)).await.unwrap();
-        journal.put_sealed(&sealed(drawn(2), 200)).await.unwrap();
-        journal.put_draw(&drawn(3)).await.unwrap();
-
-        let later = DrawKey { number: 2, ..drawn(2).key };
-        journal.put_draw(&Drawn { key: later, ..drawn(2) }).await.unwrap();
-
-        assert_eq!(journal.sealed(drawn(3).key).await.unwrap(), None);
-        assert_eq!(journal.sealed(later).await.unwrap(), None);
-        assert_eq!(journal.open_draws().await.unwrap(), [drawn(2).key, drawn(3).key, later]);
-    }
-
-    #[tokio::test]
-    async fn a_round_is_awaited_until_it_is_drawn_and_again_if_the_chain_tells_of_it_again() {
-        let folder = TempDir::new().unwrap();
-        let journal = open(&folder).await;
-        journal.put_request(&request()).await.unwrap();
-        assert!(journal.awaited().await.unwrap().is_empty());
-        journal.put_round(round(), 50).await.unwrap();
-        assert_eq!(journal.awaited().await.unwrap(), [round()]);
-        journal.stop_awaiting(round()).await.unwrap();
-        assert!(journal.awaited().await.unwrap().is_empty());
-        journal.put_round(round(), 50).await.unwrap();
-        assert_eq!(journal.awaited().await.unwrap(), [round()]);
-    }
-
-    #[tokio::test]
-    async fn trail_url_pace_and_published_outputs_survive() {
-        let folder = TempDir::new().unwrap();
-        let journal = open(&folder).await;
-        assert!(journal.trail().await.unwrap().is_none());
-        journal.put_trail(&Trail::from_block(17)).await.unwrap();
-        journal.put_announced("http://a").await.unwrap();
-        journal.put_announced("http://b").await.unwrap();
-        journal.put_pace("m f32", 64, Pace(1.5)).await.unwrap();
-        journal.put_pace("m f32", 64, Pace(2.5)).await.unwrap();
-        journal.publish(B256::repeat_byte(4)).await.unwrap();
-        let journal = reopen(&folder, journal).await;
-
-        assert_eq!(journal.trail().await.unwrap(), Some(Trail::from_block(17)));
-        assert_eq!(journal.announced().await.unwrap().as_deref(), Some("http://b"));
-        assert_eq!(journal.paces("m f32").await.unwrap(), Paces::from_iter([(64, Pace(2.5))]));
-        assert!(journal.paces("m f16").await.unwrap().is_empty());
-        assert!(journal.is_published(B256::repeat_byte(4)).await.unwrap());
-        assert!(!journal.is_published(B256::repeat_byte(5)).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn a_journal_is_never_used_for_another_operator_or_chain() {
-        let folder = TempDir::new().unwrap();
-        open(&folder).await.database.close().await;
-        let other = Owner { genesis: B256::repeat_byte(6), ..owner() };
-
-        assert!(matches!(Journal::open(folder.path(), other).await, Err(JournalError::OtherOwner { .. })));
-    }
-
-    #[tokio::test]
-    async fn a_reader_looks_while_a_node_writes_and_changes_nothing() {
-        let folder = TempDir::new().unwrap();
-        assert!(matches!(Journal::read(folder.path()).await, Err(JournalError::Missing(_))));
-        let journal = open(&folder).await;
-        journal.put_request(&request()).await.unwrap();
-        journal.put_round(round(), 50).await.unwrap();
-
-        let reader = Journal::read(folder.path()).await.unwrap();
-        assert_eq!(reader.open_jobs().await.unwrap(), OpenJobs { requested: 1, ..OpenJobs::default() });
-        assert!(reader.publish(B256::ZERO).await.is_err());
-    }
-}
+mod tests;

@@ -4,8 +4,10 @@
 //! survive a crash, [`wallet`] owns the key, [`inference`] the model, [`server`] gives out what was revealed.
 
 pub mod archive;
+pub mod budget;
 pub mod commands;
 pub mod config;
+pub mod crash;
 pub mod data_dir;
 pub mod error;
 pub mod heads;

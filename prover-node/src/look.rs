@@ -4,7 +4,7 @@ use alloy::primitives::Address;
 use oracle::{
     chain::{
         ChainError, ChainTime, History,
-        IGenerationOracle::{Phase, Round, Step},
+        IGenerationOracle::{Phase, Round, Step, Windows},
         Request, RoundHistory, Vote,
     },
     due::Due,
@@ -60,7 +60,17 @@ impl Look {
     /// The operator's seats that have done nothing yet.
     #[must_use]
     pub fn undecided(&self, number: u8, operator: Address) -> Vec<Seat> {
-        let ours = |vote: &Vote| vote.member.operator == operator && vote.step == Step::Drawn;
+        self.seats_at(Step::Drawn, number, operator)
+    }
+
+    /// The operator's seats that have committed and not revealed.
+    #[must_use]
+    pub fn unopened(&self, number: u8, operator: Address) -> Vec<Seat> {
+        self.seats_at(Step::Committed, number, operator)
+    }
+
+    fn seats_at(&self, step: Step, number: u8, operator: Address) -> Vec<Seat> {
+        let ours = |vote: &Vote| vote.member.operator == operator && vote.step == step;
         let seats = self.votes(number).iter().zip(0..).filter(|(vote, _)| ours(vote));
         seats.map(|(vote, member)| Seat { number: vote.member.seat, member }).collect()
     }
@@ -89,6 +99,12 @@ impl Look {
     pub fn commit_deadline(&self, number: u8) -> u64 {
         let drawn = self.history.round(number).and_then(|round| round.drawn.as_ref());
         drawn.map_or(self.now.time + u64::from(self.request.job.terms.commitWindow), |drawn| drawn.commit_deadline)
+    }
+
+    /// The same for what opens it: the end of the reveal window.
+    #[must_use]
+    pub fn reveal_deadline(&self, number: u8, windows: &Windows) -> u64 {
+        self.commit_deadline(number) + u64::from(windows.reveal)
     }
 
     /// The round as calls hand it back.
@@ -150,6 +166,7 @@ pub(crate) mod tests {
 
         let seats = [Seat { number: 7, member: 0 }, Seat { number: 3, member: 3 }];
         assert_eq!(look.undecided(1, Address::repeat_byte(1)), seats);
+        assert_eq!(look.unopened(1, Address::repeat_byte(1)), [Seat { number: 9, member: 2 }]);
         assert!(look.undecided(1, Address::repeat_byte(3)).is_empty());
         assert!(look.undecided(2, Address::repeat_byte(1)).is_empty());
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use prover_node::{
-    commands::{generate, register, run, seats, selftest, status},
+    commands::{backup, generate, register, run, seats, selftest, status},
     inference::fix_environment,
 };
 
@@ -30,6 +30,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Show seats, stakes, earnings and open jobs
     Status(status::StatusArgs),
+    /// Copy the node's journal while it runs
+    Backup(backup::BackupArgs),
     /// Leave a model's pool (owner's key)
     Leave(seats::LeaveArgs),
     /// Withdraw what was earned, and the stakes of seats that have left (owner's key)
@@ -54,6 +56,7 @@ async fn execute(Cli { command, json }: Cli) -> ExitCode {
         Command::Register(args) => register::execute(*args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::execute(*args, json, |pipeline| pipeline).await,
         Command::Status(args) => status::execute(args, json).await.map(|()| ExitCode::SUCCESS),
+        Command::Backup(args) => backup::execute(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Leave(args) => seats::leave(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Withdraw(args) => seats::withdraw(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Selftest(args) => selftest::execute(&args, json),

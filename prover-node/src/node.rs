@@ -8,15 +8,18 @@
 //! It may die on any line. On the next start, as after any failure, a draw is answered again from what the journal and
 //! the chain say, and every step first looks whether it has been done.
 
+mod affording;
 mod appeal;
 mod conclude;
 mod draw;
 mod looking;
+mod lost;
 mod sending;
 
 use std::time::Instant;
 
 use alloy::primitives::{Address, B256, U256};
+use futures_util::future::try_join_all;
 use oracle::{
     chain::{
         Chain, ChainError, ChainTime,
@@ -34,6 +37,8 @@ use tracing::{debug, info, warn};
 
 use crate::{
     archive::Archive,
+    budget::Budget,
+    crash_point,
     error::{StepError, Unable},
     inference::{Inference, Progress},
     job::{Accepted, Committed, DrawKey, Drawn, Generated, Revealed, RoundKey, Sealed, Seat, short},
@@ -44,8 +49,10 @@ use crate::{
     pace::Paces,
     salt::SaltKey,
     schedule::{Schedule, check_time},
-    wallet::Wallet,
+    wallet::{self, Purpose, Wallet},
 };
+
+pub(crate) use sending::SOME_TIME;
 
 pub use crate::service::run;
 
@@ -69,6 +76,8 @@ pub struct Node {
     pub(crate) wallet: Wallet,
     pub(crate) outputs: OutputStore,
     pub(crate) salts: SaltKey,
+    /// What may be spent.
+    pub(crate) budget: Budget,
     pub(crate) inference: Inference,
     pub(crate) schedule: Schedule,
     pub(crate) paces: Mutex<Paces>,
@@ -88,12 +97,14 @@ impl Node {
                 let Some(request) = Request::of(event, happened.block.number) else { return Ok(()) };
                 if request.job.modelId == self.model {
                     self.journal.put_request(&request).await?;
+                    crash_point!("follower: request noted");
                     info!(job = short(request.id), "requested");
                 }
             }
             OracleEvent::Opened(event) if self.journal.request(event.jobId).await?.is_some() => {
                 let round = RoundKey { job: event.jobId, number: event.number };
                 self.journal.put_round(round, event.drawDeadline.to()).await?;
+                crash_point!("follower: round noted");
             }
             OracleEvent::Drawn(event) => {
                 let Some(request) = self.journal.request(event.jobId).await? else { return Ok(()) };
@@ -125,6 +136,7 @@ impl Node {
         let numbers: Vec<_> = seats.iter().map(|seat| seat.number).collect();
         let noise_seed = noise_of(&request.job, first_seed);
         self.journal.put_draw(&Drawn { key, spec: request.spec.clone(), noise_seed, seats, deadline }).await?;
+        crash_point!("job: draw noted");
         info!(job = short(key.job), round = key.number, seats = ?numbers, "drawn");
         Ok(())
     }
@@ -154,7 +166,9 @@ impl Node {
             None => self.make(draw).await?,
         };
         let committed = self.commit(sealed).await?;
+        crash_point!("job: committed");
         let revealed = self.reveal(committed).await?;
+        crash_point!("job: published");
         self.conclude(revealed).await
     }
 
@@ -164,10 +178,12 @@ impl Node {
         let generated = self.generate(accepted).await?;
         let digested = generated.digest().map_err(Unable::from)?;
         self.store(&digested.file).await?;
+        crash_point!("job: output stored");
         let sealed = digested.seal(&self.salts);
 
         // On disk before on the wire: after a crash we can still open what we committed.
         self.journal.put_sealed(&sealed).await.map_err(Unable::Seal)?;
+        crash_point!("job: sealed");
         Ok(sealed)
     }
 
@@ -175,27 +191,26 @@ impl Node {
     async fn accept(&self, drawn: Drawn) -> Result<Accepted, StepError> {
         let look = self.look_at(drawn.key).await?;
         let number = drawn.key.number;
+        let lost = self.lost(&look, number).await?;
         let seats = match look.phase_of(number) {
             Phase::Draw => drawn.seats.clone(),
-            Phase::Commit => self.undecided(&look, number).await?,
+            Phase::Commit => [self.undecided(&look, number).await?, lost.clone()].concat(),
+            Phase::Reveal if !lost.is_empty() => lost.clone(),
             _ => {
-                let silent: Vec<_> = self.undecided(&look, number).await?.iter().map(|seat| seat.number).collect();
-                if !silent.is_empty() {
-                    warn!(
-                        job = short(drawn.key.job),
-                        seats = ?silent,
-                        "the commit window closed without a vote of ours, which costs half a share each: the node or the chain was away"
-                    );
-                }
+                self.explain_silence(&look, number).await?;
                 return Err(StepError::Over(Ending::Missed));
             }
         };
         if seats.is_empty() {
             return Err(StepError::Over(Ending::Declined));
         }
+        // What is committed already has to be opened at any price.
+        if lost.is_empty() {
+            self.check_budget(&look, drawn.key, seats.len()).await?;
+        }
 
         let needed = self.paces.lock().await.estimate(&drawn.spec);
-        let place = self.schedule.admit(needed, self.now().time, look.commit_deadline(number))?;
+        let place = self.schedule.admit(needed, self.now().time, self.time_to_make(&look, number))?;
         Ok(Drawn { seats, ..drawn }.accepted(place))
     }
 
@@ -203,7 +218,7 @@ impl Node {
         job.place.turn().await;
         let look = self.look_at(job.key).await?;
         let needed = self.paces.lock().await.estimate(&job.spec);
-        check_time(needed, self.now().time, look.commit_deadline(job.key.number))?;
+        check_time(needed, self.now().time, self.time_to_make(&look, job.key.number))?;
 
         let began = Instant::now();
         let id = short(job.key.job);
@@ -216,6 +231,7 @@ impl Node {
         if let Err(error) = self.journal.put_pace(&self.settings, size, pace).await {
             warn!(%error, "the model's pace was not noted");
         }
+        crash_point!("job: output made");
         Ok(job.generated(output))
     }
 
@@ -232,25 +248,24 @@ impl Node {
     }
 
     async fn commit(&self, sealed: Sealed) -> Result<Committed, StepError> {
+        self.check_funds(&sealed).await?;
         self.draw_and_commit(&sealed).await?;
         let Sealed { key, votes } = sealed;
-        let mut committed = Vec::new();
+        let look = self.look_at(key).await?;
+        let undecided = look.undecided(key.number, self.operator);
+        let (mut committed, mut due) = (Vec::new(), Vec::new());
         for vote in votes {
-            let look = self.look_at(key).await?;
-            let undecided = look.undecided(key.number, self.operator).contains(&vote.seat);
             if self.stands(&look, key, &vote, Step::Committed) {
                 committed.push(vote);
-            } else if undecided && look.phase_of(key.number) == Phase::Commit {
-                self.send_commit(&look, key, &vote).await?;
-                committed.push(vote);
+            } else if undecided.contains(&vote.seat) && look.phase_of(key.number) == Phase::Commit {
+                due.push(vote);
             } else {
-                warn!(
-                    job = short(key.job),
-                    seat = vote.seat.number,
-                    "not committed: it is too late, or another node votes with this key"
-                );
+                self.explain_not_committed(&look, key, &vote);
             }
         }
+        // No seat waits for another's receipt.
+        try_join_all(due.iter().map(|vote| self.send_commit(&look, key, vote))).await?;
+        committed.extend(due);
         match committed.is_empty() {
             true => Err(StepError::Over(Ending::Missed)),
             false => Ok(Committed { key, votes: committed }),
@@ -261,27 +276,31 @@ impl Node {
         let Committed { key, votes } = committed;
         // A reveal that a reorganisation sets free could be copied by whose commitment it also removed.
         self.confirmed(key, &votes, Step::Committed, |look| look.phase_of(key.number) != Phase::Commit).await?;
-        let mut revealed = Vec::new();
+        crash_point!("job: commitment deep");
+        let look = self.look_at(key).await?;
+        let phase = look.phase_of(key.number);
+        let (mut revealed, mut due) = (Vec::new(), Vec::new());
         for vote in votes {
-            let look = self.look_at(key).await?;
-            let phase = look.phase_of(key.number);
             if self.stands(&look, key, &vote, Step::Revealed) {
                 revealed.push(vote);
             } else if phase == Phase::Reveal {
-                self.send_reveal(&look, key, &vote).await?;
-                revealed.push(vote);
+                due.push(vote);
             } else if phase == Phase::Commit {
                 return Err(StepError::MovedBack);
             } else {
                 warn!(job = short(key.job), seat = vote.seat.number, "too late to reveal: the bond is lost");
             }
         }
+        try_join_all(due.iter().map(|vote| self.send_reveal(&look, key, vote))).await?;
+        revealed.extend(due);
         if revealed.is_empty() {
             return Err(StepError::Over(Ending::Missed));
         }
+        crash_point!("job: revealed");
 
         // Nothing is shown before its reveal is as deep as the operator asked for.
         self.confirmed(key, &revealed, Step::Revealed, |_| true).await?;
+        crash_point!("job: reveal deep");
         for vote in &revealed {
             self.journal.publish(vote.opening.content_hash).await?;
         }
@@ -298,7 +317,9 @@ impl Node {
             let undecided = if commits { self.undecided(&look, number).await? } else { Vec::new() };
             for seat in undecided {
                 let (round, member) = (look.round(number)?, U256::from(seat.member));
-                self.send(&IGenerationOracle::declineCall { jobId: draw.job, round, member }).await?;
+                let call = IGenerationOracle::declineCall { jobId: draw.job, round, member };
+                let purpose = Purpose::seat(wallet::Step::Decline, draw.round(), seat);
+                self.send(purpose, &call, self.deadline(&look, number, Phase::Commit)).await?;
                 warn!(job = short(draw.job), seat = seat.number, %reason, "declined");
             }
             let deep = self.look_deep(request.clone()).await?;

@@ -8,7 +8,7 @@ use std::{
 
 use alloy::{primitives::B256, providers::DynProvider};
 use oracle::{
-    chain::{ChainError, IVerifierStakes},
+    chain::{ChainError, IGenerationOracle::Phase, IVerifierStakes},
     follower::{Advance, Follower, Happened, Trail},
     spec::Spec,
 };
@@ -19,19 +19,20 @@ use tracing::{debug, info, warn};
 use crate::{
     archive::Archive,
     config::Config,
+    crash_point,
     data_dir::DataDir,
     error::{NodeError, StepError},
     heads::watch_heads,
     inference::{Generator, Inference, InferenceError},
     job::{DrawKey, RoundKey, short},
     journal::{Ending, Journal, Owner},
-    node::Node,
+    node::{Node, SOME_TIME},
     output::OutputStore,
     salt::SaltKey,
     schedule::Schedule,
     server::{Shelf, serve},
     stop::Stop,
-    wallet::{Call, Wallet},
+    wallet::{Call, Intent, Purpose, Step, Wallet},
 };
 
 /// How far back everything is looked at again if the chain is reorganised, in seconds of the chain.
@@ -124,6 +125,7 @@ async fn catch_up(node: &Node, follower: &mut Follower<DynProvider>) -> Result<(
                 info!(block = back_to.number, "the chain was reorganised; going back");
                 let since = node.now().time.saturating_sub(REOPENED);
                 node.journal.reopen(since).await?;
+                crash_point!("follower: reorganisation noted");
             }
             Advance::Confirmed { events, next, more } => {
                 if let Err(error) = take_in(node, &events).await {
@@ -132,6 +134,7 @@ async fn catch_up(node: &Node, follower: &mut Follower<DynProvider>) -> Result<(
                 }
                 follower.move_to(next);
                 node.journal.put_trail(follower.trail()).await?;
+                crash_point!("follower: cursor stored");
                 // Blocks may come faster than a slow endpoint shows them: what is known must be worked on meanwhile.
                 if !more {
                     return Ok(());
@@ -144,6 +147,7 @@ async fn catch_up(node: &Node, follower: &mut Follower<DynProvider>) -> Result<(
 async fn take_in(node: &Node, events: &[Happened]) -> Result<(), StepError> {
     for happened in events {
         node.take_in(happened).await?;
+        crash_point!("follower: event handled");
     }
     Ok(())
 }
@@ -161,10 +165,11 @@ async fn turn_down(node: &Node, events: &[Happened], error: &StepError) -> Resul
 // ---------------------------------------------------------------------------------------------------------- the set-up
 
 async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Result<(Arc<Node>, DataDir), NodeError> {
-    let Config { chain, signer, owners, data_dir, genesis, model, appeals, .. } = config;
+    let Config { chain, signer, owners, data_dir, genesis, model, appeals, budget, .. } = config;
     let (chain_id, oracle) = (chain.deployment.chain_id, chain.deployment.generation_oracle);
     let operator = signer.address();
     let journal = Journal::open(data_dir.path(), Owner { chain_id, genesis, oracle, operator }).await?;
+    crash_point!("journal: made");
     let outputs = OutputStore::open(data_dir.outputs(), config.store_limit).map_err(NodeError::Outputs)?;
     let inference = Inference::spawn(generator).map_err(NodeError::Thread)?;
     let settings = format!("{} {:?}", model.id, config.settings);
@@ -175,14 +180,17 @@ async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Resul
     }
 
     let heads = watch_heads(chain.clone(), chain.now().await?);
+    let salts = SaltKey::new(&signer, chain_id, oracle);
+    let wallet = Wallet::spawn(chain.provider.clone(), chain_id, signer, journal.clone(), heads.clone()).await?;
     let node = Node {
         operator,
         owners,
         model: model.id,
         appeals,
         finality: config.finality,
-        salts: SaltKey::new(&signer, chain_id, oracle),
-        wallet: Wallet::spawn(chain.provider.clone(), chain_id, signer, heads.clone()),
+        salts,
+        budget,
+        wallet,
         archive: Archive::new(chain.clone(), heads.clone(), config.finality),
         heads,
         journal,
@@ -305,13 +313,30 @@ impl Node {
             Err(StepError::OtherDraw) if self.is_past(draw).await? => Ending::Reorganised,
             Err(error @ StepError::Unable(_)) => {
                 self.decline(&self.request(draw.job).await?, draw, &error).await?;
-                self.journal.end(draw, Ending::Declined, self.now().time).await?;
-                return if error.is_fatal() { Err(error) } else { Ok(()) };
+                // What is committed has to be opened, whatever became of the other seats.
+                if self.has_committed(draw).await? {
+                    return Err(error);
+                }
+                if error.is_fatal() {
+                    self.journal.end(draw, Ending::Declined, self.now().time).await?;
+                    return Err(error);
+                }
+                Ending::Declined
             }
             Err(error) => return Err(error),
         };
+        crash_point!("job: over");
         debug!(job = short(draw.job), round = draw.number, %ending, "nothing left to do");
-        Ok(self.journal.end(draw, ending, self.now().time).await?)
+        self.journal.end(draw, ending, self.now().time).await?;
+        crash_point!("job: ended");
+        Ok(())
+    }
+
+    /// Whether a seat of ours has committed and not revealed, and still can.
+    async fn has_committed(&self, draw: DrawKey) -> Result<bool, StepError> {
+        let look = self.look_at(draw).await?;
+        let votes = matches!(look.phase_of(draw.number), Phase::Commit | Phase::Reveal);
+        Ok(votes && !look.unopened(draw.number, self.operator).is_empty())
     }
 
     async fn is_past(&self, draw: DrawKey) -> Result<bool, StepError> {
@@ -325,7 +350,10 @@ impl Node {
             return Ok(());
         }
         let call = IVerifierStakes::announceCall { url: url.to_owned() };
-        self.wallet.send(Call::new(self.chain.deployment.generation_oracle, &call)).await?;
+        let call = Call::new(self.chain.deployment.generation_oracle, &call);
+        let deadline = self.now().time + SOME_TIME;
+        self.wallet.send(Intent { purpose: Purpose::own(Step::Announce), call, deadline }).await?;
+        crash_point!("announcement: mined, not noted");
         info!(url, "announced");
         Ok(self.journal.put_announced(url).await?)
     }

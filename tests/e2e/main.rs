@@ -7,11 +7,14 @@
 
 mod appeal;
 mod bad_input;
+mod disk;
 mod duty;
 mod faults;
 mod fraud;
+mod money;
 mod no_quorum;
 mod restart;
 mod texts;
+mod wallet;
 
 use quorate_tests::play;

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitStatus},
     time::Duration,
 };
 
@@ -46,7 +46,10 @@ pub struct Verifier {
     flags: Vec<String>,
     log: PathBuf,
     finality: Finality,
+    environment: Vec<(String, String)>,
     process: Option<Process>,
+    /// Bytes that were in its log before its last start.
+    logged: usize,
 }
 
 impl Verifier {
@@ -84,8 +87,19 @@ impl Verifier {
         flags.extend(["--listen", "127.0.0.1:0"].map(str::to_owned));
         let log = devnet.folder.join(format!("{}.log", party.name));
         let (program, model_dir) = (programs::built("prover-node")?, programs::bundled_model());
-        let finality = Finality::Depth(1);
-        Ok(Self { party, seat, program, model_dir, data_dir, flags, log, finality, process: None })
+        Ok(Self {
+            party,
+            seat,
+            program,
+            model_dir,
+            flags,
+            data_dir,
+            log,
+            finality: Finality::Depth(1),
+            environment: Vec::new(),
+            process: None,
+            logged: 0,
+        })
     }
 
     /// Gives the node more flags.
@@ -116,7 +130,8 @@ impl Verifier {
         let (program, model_dir) = (self.program.clone(), self.model_dir.clone());
         let (party, seat, finality) = (Party { name: name.clone(), ..self.party.clone() }, self.seat, self.finality);
         let log = devnet.folder.join(format!("{name}.log"));
-        Self { party, seat, program, model_dir, data_dir, flags, log, finality, process: None }
+        let environment = Vec::new();
+        Self { party, seat, program, model_dir, data_dir, flags, log, finality, environment, process: None, logged: 0 }
     }
 
     /// Serves another model than the bundled one.
@@ -138,6 +153,12 @@ impl Verifier {
         self
     }
 
+    /// Sets a variable of the node's environment, or none any more, from its next start on.
+    pub fn set(&mut self, name: &str, value: Option<&str>) {
+        self.environment.retain(|(set, _)| set != name);
+        self.environment.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    }
+
     /// Starts the node.
     pub fn start(&mut self) -> Result<()> {
         let mut command = Command::new(&self.program);
@@ -147,8 +168,10 @@ impl Verifier {
             .arg(&self.model_dir)
             .args(&self.flags)
             .args(["--finality", &self.finality.to_string()])
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("NO_COLOR", "1")
             .env("RAYON_NUM_THREADS", "1");
+        self.logged = std::fs::metadata(&self.log).map_or(0, |log| usize::try_from(log.len()).unwrap_or(usize::MAX));
         self.process = Some(Process::start(command, &self.log)?);
         Ok(())
     }
@@ -158,6 +181,27 @@ impl Verifier {
         if let Some(process) = self.process.take() {
             process.kill();
         }
+    }
+
+    /// How the node has ended, if it was started and has.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.process.as_mut().map(Process::ended).transpose()?.flatten())
+    }
+
+    /// Waits until the node works: it says so in its log, whether or not there are blocks.
+    pub async fn up(&mut self, devnet: &Devnet) -> Result<()> {
+        let what = format!("{} to be up", self.party.name);
+        let (log, from) = (self.log.clone(), self.logged);
+        devnet
+            .until(&what, START, async || {
+                let text = std::fs::read(&log)?;
+                let said = String::from_utf8_lossy(text.get(from..).unwrap_or_default()).into_owned();
+                if let Some(status) = self.ended()? {
+                    bail!("{} ended with {status}:\n{said}", self.party.name);
+                }
+                Ok(said.contains("serving outputs").then_some(()))
+            })
+            .await
     }
 
     /// Waits until the node has said on chain where its outputs are, which it does once its model works.

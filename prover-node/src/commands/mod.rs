@@ -1,5 +1,6 @@
 //! The commands of `prover-node`, one file each.
 
+pub mod backup;
 pub mod generate;
 pub mod profile;
 pub mod register;

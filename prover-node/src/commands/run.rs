@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use alloy::{primitives::Address, transports::http::reqwest::Url};
+use alloy::{
+    primitives::{Address, I256, U256, utils::parse_ether},
+    transports::http::reqwest::Url,
+};
 use bytesize::ByteSize;
 use oracle::{
     chain::{ChainArgs, ModelRef},
@@ -69,7 +72,28 @@ pub struct RunArgs {
     /// Never pay for another round, even where this node was outvoted, is sure of its picture, and can expect to gain
     #[arg(long, env = "QUORATE_NO_APPEAL")]
     pub no_appeal: bool,
+    /// ETH that a vote must bring more than declining would, which costs a quarter share and gas; negative to vote at any loss
+    #[arg(long, env = "QUORATE_MIN_PROFIT", value_name = "ETH", default_value = "0", value_parser = signed_ether, allow_hyphen_values = true)]
+    pub min_profit: I256,
+    /// ETH that is kept to open what is committed: nothing is committed that would leave less [default: what opening it all would cost at twice the present base fee]
+    #[arg(long, env = "QUORATE_RESERVE", value_name = "ETH", value_parser = ether)]
+    pub reserve: Option<U256>,
 }
+
+/// In wei.
+fn ether(text: &str) -> Result<U256, String> {
+    U256::try_from(signed_ether(text)?).map_err(|_| AMOUNT.to_owned())
+}
+
+/// In wei.
+fn signed_ether(text: &str) -> Result<I256, String> {
+    let (sign, digits) = text.strip_prefix('-').map_or((I256::ONE, text), |digits| (I256::MINUS_ONE, digits));
+    let plain = digits.starts_with(|c: char| c.is_ascii_digit());
+    let wei = parse_ether(digits).ok().filter(|_| plain).and_then(|wei| I256::try_from(wei).ok());
+    wei.and_then(|wei| wei.checked_mul(sign)).ok_or_else(|| AMOUNT.to_owned())
+}
+
+const AMOUNT: &str = "an amount is a decimal number of ETH, such as 0.05";
 
 /// Runs a node whose outputs come from what `generator_of` makes of the model.
 pub async fn execute<G: Generator>(

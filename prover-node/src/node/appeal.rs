@@ -4,7 +4,10 @@
 use alloy::primitives::U256;
 use oracle::{
     appeal::NextRound,
-    chain::{ChainError, IGenerationOracle::appealCall},
+    chain::{
+        ChainError,
+        IGenerationOracle::{Phase, appealCall},
+    },
     digest::{ToleranceProfile, Zone},
     fees::reward,
 };
@@ -15,7 +18,7 @@ use crate::{
     error::StepError,
     job::{DrawKey, Vote, short},
     look::Look,
-    wallet::Call,
+    wallet::{Call, Purpose, Step},
 };
 
 /// What an appeal costs, and what it brings if the next committee agrees with us. In wei.
@@ -58,7 +61,9 @@ impl Node {
         let balance = oracle.balanceOf(self.operator).call().await.map_err(ChainError::from)?;
         let call = appealCall { job: look.request.job.clone() };
         let call = Call::new(self.chain.deployment.generation_oracle, &call);
-        match self.send_first(Call { value: prospect.fee.saturating_sub(balance), ..call }).await {
+        let call = Call { value: prospect.fee.saturating_sub(balance), ..call };
+        let deadline = self.deadline(look, key.number, Phase::Appeal);
+        match self.send_first(Purpose::round(Step::Appeal, key.round()), call, deadline).await {
             Ok(true) => info!(job, fee = %prospect.fee, "outvoted, and appealed"),
             Ok(false) => info!(job, "outvoted, and somebody else appealed"),
             Err(StepError::Send(reason)) => warn!(job, %reason, "outvoted, and the appeal could not be sent"),
@@ -126,12 +131,7 @@ fn outvoted(look: &Look, number: u8, votes: &[Vote]) -> Option<Zone> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use alloy::primitives::B256;
-    use oracle::{
-        chain::IGenerationOracle::{Phase, Step},
-        commitment::Opening,
-        digest::Digest,
-        round::MOST_ROUNDS,
-    };
+    use oracle::{chain::IGenerationOracle::Step, commitment::Opening, digest::Digest, round::MOST_ROUNDS};
 
     use super::*;
     use crate::{job::Seat, look::tests::look};

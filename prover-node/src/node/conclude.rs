@@ -3,17 +3,17 @@
 
 use alloy::primitives::{Bytes, U256};
 use oracle::{
-    chain::IGenerationOracle::Step,
+    chain::IGenerationOracle,
     due::{Due, Wait},
 };
 use tracing::info;
 
-use super::{Node, TURN};
+use super::{Node, SOME_TIME, TURN};
 use crate::{
     error::StepError,
     job::{DrawKey, Revealed, Vote, short},
     look::Look,
-    wallet::Call,
+    wallet::{Call, Purpose, Step},
 };
 
 /// What is due, and the block from which on it is our turn to send it.
@@ -27,7 +27,7 @@ impl Node {
         loop {
             let now = self.now();
             let look = self.look_at(key).await?;
-            self.check_all(&look, key, &votes, Step::Revealed)?;
+            self.check_all(&look, key, &votes, IGenerationOracle::Step::Revealed)?;
             let latest = look.history.latest().map(|round| round.number);
             match look.due {
                 Due::Nothing(Wait::Appeal(_)) if considered != latest => {
@@ -66,7 +66,8 @@ impl Node {
             return Ok(());
         }
         let Some(call) = self.call_if_worth(look, key, votes).await? else { return Ok(()) };
-        if self.send_first(call).await? {
+        let deadline = look.now.time + SOME_TIME;
+        if self.send_first(Purpose::round(Step::Conclude, key.round()), call, deadline).await? {
             info!(job = short(key.job), "{}: done", look.due);
         }
         Ok(())

@@ -18,11 +18,12 @@ use tracing::{debug, info};
 
 use super::{Node, TURN};
 use crate::{
+    crash_point,
     error::StepError,
     job::{DrawKey, RoundKey, Sealed, short},
     journal::Ending,
     look::Look,
-    wallet::Call,
+    wallet::{Call, Purpose, Step},
 };
 
 impl Node {
@@ -45,7 +46,9 @@ impl Node {
             }
             let awaits = look.awaits_draw(round.number);
             if !awaits && !self.look_deep(request.clone()).await?.awaits_draw(round.number) {
-                return Ok(self.journal.stop_awaiting(round).await?);
+                self.journal.stop_awaiting(round).await?;
+                crash_point!("follower: round no longer awaited");
+                return Ok(());
             }
             if self.draining.is_cancelled() {
                 return Err(StepError::Stopping);
@@ -86,7 +89,9 @@ impl Node {
                     member: U256::from(vote.seat.member),
                     commitment: self.commitment(*key, vote),
                 };
-                if self.send_first(Call::new(self.chain.deployment.generation_oracle, &call)).await? {
+                let call = Call::new(self.chain.deployment.generation_oracle, &call);
+                let purpose = Purpose::seat(Step::Commit, key.round(), vote.seat);
+                if self.send_first(purpose, call, self.deadline(&look, key.number, Phase::Draw)).await? {
                     info!(job = short(key.job), round = key.number, seat = vote.seat.number, "drew and committed");
                 }
             }
@@ -149,7 +154,9 @@ impl Node {
             debug!(job = short(look.request.id), "the draw's bounty does not pay for its gas");
             return Ok(());
         }
-        if self.send_first(call).await? {
+        let round = RoundKey { job: look.request.id, number };
+        let deadline = self.deadline(look, number, Phase::Draw);
+        if self.send_first(Purpose::round(Step::Draw, round), call, deadline).await? {
             info!(job = short(look.request.id), round = number, "sent the draw");
         }
         Ok(())

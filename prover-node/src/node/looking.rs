@@ -48,7 +48,7 @@ impl Node {
     }
 
     /// The job at the newest block, if the round is still drawn as we know it, or still will be.
-    pub(super) async fn look_at(&self, draw: DrawKey) -> Result<Look, StepError> {
+    pub(crate) async fn look_at(&self, draw: DrawKey) -> Result<Look, StepError> {
         self.look_of(self.request(draw.job).await?, draw).await
     }
 

@@ -7,7 +7,10 @@ use alloy::{
     transports::RpcError,
 };
 use oracle::{
-    chain::{ChainError, IGenerationOracle},
+    chain::{
+        ChainError,
+        IGenerationOracle::{self, Phase},
+    },
     commitment::commitment_of,
 };
 use tracing::{debug, info};
@@ -17,8 +20,11 @@ use crate::{
     error::StepError,
     job::{DrawKey, Vote, short},
     look::Look,
-    wallet::{Call, SendError},
+    wallet::{Call, Intent, Purpose, Step},
 };
+
+/// After which what has no deadline is looked at again, in seconds.
+pub(crate) const SOME_TIME: u64 = 600;
 
 impl Node {
     pub(super) async fn send_commit(&self, look: &Look, key: DrawKey, vote: &Vote) -> Result<(), StepError> {
@@ -28,7 +34,8 @@ impl Node {
             member: U256::from(vote.seat.member),
             commitment: self.commitment(key, vote),
         };
-        self.send(&call).await?;
+        let purpose = Purpose::seat(Step::Commit, key.round(), vote.seat);
+        self.send(purpose, &call, self.deadline(look, key.number, Phase::Commit)).await?;
         info!(job = short(key.job), round = key.number, seat = vote.seat.number, "committed");
         Ok(())
     }
@@ -41,23 +48,24 @@ impl Node {
             slot: look.vote(key.number, vote.seat).ok_or(StepError::OtherDraw)?.member.slot(),
             opening: vote.opening.into(),
         };
-        self.send(&call).await?;
+        let purpose = Purpose::seat(Step::Reveal, key.round(), vote.seat);
+        self.send(purpose, &call, self.deadline(look, key.number, Phase::Reveal)).await?;
         info!(job = short(key.job), round = key.number, seat = vote.seat.number, digest = %vote.opening.digest, "revealed");
         Ok(())
     }
 
-    /// Sends a call to the oracle and waits until it is mined and in sight.
-    pub(super) async fn send(&self, call: &impl SolCall) -> Result<(), StepError> {
-        self.send_call(Call::new(self.chain.deployment.generation_oracle, call)).await
+    /// Sends a call to the oracle and waits until it is mined and in sight. It is not worth it from `deadline` on, in
+    /// seconds since the epoch.
+    pub(super) async fn send(&self, purpose: Purpose, call: &impl SolCall, deadline: u64) -> Result<(), StepError> {
+        let call = Call::new(self.chain.deployment.generation_oracle, call);
+        self.send_intent(Intent { purpose, call, deadline }).await
     }
 
     /// Sends what anyone may send, and says whether we were the first.
-    pub(super) async fn send_first(&self, call: Call) -> Result<bool, StepError> {
-        match self.send_call(call).await {
+    pub(super) async fn send_first(&self, purpose: Purpose, call: Call, deadline: u64) -> Result<bool, StepError> {
+        match self.send_intent(Intent { purpose, call, deadline }).await {
             Ok(()) => Ok(true),
-            Err(StepError::Send(
-                reason @ (SendError::Chain(ChainError::Reverted(_)) | SendError::RevertedOnChain(_)),
-            )) => {
+            Err(StepError::Send(reason)) if reason.is_revert() => {
                 debug!(%reason, "somebody was faster");
                 Ok(false)
             }
@@ -74,9 +82,7 @@ impl Node {
             Err(RpcError::ErrorResp(_)) => return Ok(false),
             Err(error) => return Err(ChainError::from(error).into()),
         };
-        let tip = provider.estimate_eip1559_fees().await.map_err(ChainError::from)?.max_priority_fee_per_gas;
-        let price = U256::from(self.chain.base_fee().await?) + U256::from(tip);
-        Ok(U256::from(gas) * price <= reward)
+        Ok(U256::from(gas) * U256::from(self.gas_price().await?) <= reward)
     }
 
     pub(super) fn commitment(&self, key: DrawKey, vote: &Vote) -> B256 {
@@ -85,8 +91,16 @@ impl Node {
         commitment_of(chain, oracle, key.job, key.number, vote.seat.number, &vote.opening)
     }
 
-    async fn send_call(&self, call: Call) -> Result<(), StepError> {
-        let receipt = self.wallet.send(call).await?;
+    /// When the phase of that round ends, in seconds since the epoch. What has no deadline of its own is looked at again
+    /// after some minutes.
+    pub(super) fn deadline(&self, look: &Look, number: u8, phase: Phase) -> u64 {
+        let round = look.history.round(number);
+        let deadline = round.and_then(|round| round.deadline(&look.request.job, &self.chain.windows, phase));
+        deadline.unwrap_or(look.now.time + SOME_TIME)
+    }
+
+    async fn send_intent(&self, intent: Intent) -> Result<(), StepError> {
+        let receipt = self.wallet.send(intent).await?;
         let block = receipt.block_number.unwrap_or_default();
         let _ = self.heads.clone().wait_for(|head| head.block >= block).await;
         Ok(())
