@@ -54,6 +54,12 @@ impl DataDir {
         &self.path
     }
 
+    /// Where it is noted that this machine passed the self-test.
+    #[must_use]
+    pub fn selftest_marker(&self) -> PathBuf {
+        marker_in(&self.path)
+    }
+
     /// Where the output files lie.
     #[must_use]
     pub fn outputs(&self) -> PathBuf {
@@ -69,6 +75,12 @@ pub fn default_path(chain_id: u64, genesis: B256, operator: Address) -> Result<P
     let data = set("XDG_DATA_HOME").or_else(home).ok_or(DataDirError::NoHome)?;
     let genesis = alloy::hex::encode(&genesis[..4]);
     Ok(data.join("quorate/prover-node").join(format!("{chain_id}-{genesis}-{operator}")))
+}
+
+/// Where it is noted that a machine with this data directory passed the self-test.
+#[must_use]
+pub fn marker_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("selftest")
 }
 
 fn create(path: &Path) -> io::Result<File> {

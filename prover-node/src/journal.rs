@@ -1,6 +1,7 @@
 //! The journal: what must survive a crash, in SQLite. Each function is one transaction, on disk when it returns.
 
 mod rows;
+mod view;
 
 use std::{
     collections::HashSet,
@@ -21,6 +22,7 @@ use sqlx::{
 };
 
 use self::rows::{DrawRow, RequestRow, bind, from_json, to_json};
+pub use self::view::{LatestDraw, Trouble};
 use crate::{
     job::{DrawKey, Drawn, RoundKey, Sealed, Vote},
     pace::{Pace, Paces},
@@ -396,7 +398,8 @@ impl Journal {
 }
 
 impl Ending {
-    fn name(self) -> &'static str {
+    /// In lower case.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Settled => "settled",
             Self::Declined => "declined",

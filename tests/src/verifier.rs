@@ -46,6 +46,7 @@ pub struct Verifier {
     flags: Vec<String>,
     log: PathBuf,
     finality: Finality,
+    log_filter: Option<&'static str>,
     process: Option<Process>,
 }
 
@@ -81,11 +82,11 @@ impl Verifier {
         flags.extend(["--data-dir".to_owned(), data_dir.display().to_string()]);
         flags.extend(["--keystore".to_owned(), party.keystore.display().to_string()]);
         flags.extend(["--password-file".to_owned(), party.password_file.display().to_string()]);
-        flags.extend(["--listen", "127.0.0.1:0"].map(str::to_owned));
+        flags.extend(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"].map(str::to_owned));
         let log = devnet.folder.join(format!("{}.log", party.name));
         let (program, model_dir) = (programs::built("prover-node")?, programs::bundled_model());
         let finality = Finality::Depth(1);
-        Ok(Self { party, seat, program, model_dir, data_dir, flags, log, finality, process: None })
+        Ok(Self { party, seat, program, model_dir, data_dir, flags, log, finality, log_filter: None, process: None })
     }
 
     /// Gives the node more flags.
@@ -116,7 +117,7 @@ impl Verifier {
         let (program, model_dir) = (self.program.clone(), self.model_dir.clone());
         let (party, seat, finality) = (Party { name: name.clone(), ..self.party.clone() }, self.seat, self.finality);
         let log = devnet.folder.join(format!("{name}.log"));
-        Self { party, seat, program, model_dir, data_dir, flags, log, finality, process: None }
+        Self { party, seat, program, model_dir, data_dir, flags, log, finality, log_filter: None, process: None }
     }
 
     /// Serves another model than the bundled one.
@@ -129,6 +130,12 @@ impl Verifier {
     #[must_use]
     pub fn with_finality(self, finality: Finality) -> Self {
         Self { finality, ..self }
+    }
+
+    /// Logs what `RUST_LOG` says.
+    #[must_use]
+    pub fn logging(self, filter: &'static str) -> Self {
+        Self { log_filter: Some(filter), ..self }
     }
 
     /// Runs another program in the node's place, which takes the same flags.
@@ -149,6 +156,9 @@ impl Verifier {
             .args(["--finality", &self.finality.to_string()])
             .env("NO_COLOR", "1")
             .env("RAYON_NUM_THREADS", "1");
+        if let Some(filter) = self.log_filter {
+            command.env("RUST_LOG", filter);
+        }
         self.process = Some(Process::start(command, &self.log)?);
         Ok(())
     }
@@ -185,6 +195,14 @@ impl Verifier {
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
+    }
+
+    /// Where it says how it is, once it is ready: read from its log, as an operator would.
+    pub fn metrics_url(&self) -> Result<String> {
+        let log = std::fs::read_to_string(&self.log)?;
+        let served = log.lines().filter_map(|line| line.split_once("serving metrics at=")).next_back();
+        let (_, address) = served.ok_or_eyre(format!("{} serves no metrics", self.party.name))?;
+        Ok(format!("http://{address}"))
     }
 
     /// Where its log is.

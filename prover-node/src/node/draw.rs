@@ -22,6 +22,7 @@ use crate::{
     job::{DrawKey, RoundKey, Sealed, short},
     journal::Ending,
     look::Look,
+    metrics::Stage,
     wallet::Call,
 };
 
@@ -87,6 +88,7 @@ impl Node {
                     commitment: self.commitment(*key, vote),
                 };
                 if self.send_first(Call::new(self.chain.deployment.generation_oracle, &call)).await? {
+                    self.metrics.voted(Stage::Committed, 1);
                     info!(job = short(key.job), round = key.number, seat = vote.seat.number, "drew and committed");
                 }
             }

@@ -17,6 +17,7 @@ use crate::{
     error::StepError,
     job::{DrawKey, Vote, short},
     look::Look,
+    metrics::Stage,
     wallet::{Call, SendError},
 };
 
@@ -29,6 +30,7 @@ impl Node {
             commitment: self.commitment(key, vote),
         };
         self.send(&call).await?;
+        self.metrics.voted(Stage::Committed, 1);
         info!(job = short(key.job), round = key.number, seat = vote.seat.number, "committed");
         Ok(())
     }
@@ -42,6 +44,7 @@ impl Node {
             opening: vote.opening.into(),
         };
         self.send(&call).await?;
+        self.metrics.voted(Stage::Revealed, 1);
         info!(job = short(key.job), round = key.number, seat = vote.seat.number, digest = %vote.opening.digest, "revealed");
         Ok(())
     }
@@ -86,7 +89,9 @@ impl Node {
     }
 
     async fn send_call(&self, call: Call) -> Result<(), StepError> {
-        let receipt = self.wallet.send(call).await?;
+        let sent = self.wallet.send(call).await;
+        self.metrics.sent(&sent);
+        let receipt = sent?;
         let block = receipt.block_number.unwrap_or_default();
         let _ = self.heads.clone().wait_for(|head| head.block >= block).await;
         Ok(())
