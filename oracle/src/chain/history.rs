@@ -5,7 +5,7 @@
 mod clock;
 
 use alloy::{
-    primitives::{Address, B256, U256},
+    primitives::{Address, B256, TxHash, U256},
     rpc::types::Filter,
     sol_types::SolEventInterface,
 };
@@ -132,7 +132,8 @@ impl Chain {
                 }
                 (None, _) => None,
             };
-            events.push((*job, JobEvent { event, block, time }));
+            let transaction = log.transaction_hash.unwrap_or_default();
+            events.push((*job, JobEvent { event, block, transaction, time }));
         }
         Ok(events)
     }
@@ -145,6 +146,8 @@ pub struct JobEvent {
     pub event: Event,
     /// In which block.
     pub block: u64,
+    /// By which transaction.
+    pub transaction: TxHash,
     /// Of the block, in seconds since the epoch; known of events after which nobody may be left to act.
     time: Option<u64>,
 }
@@ -158,7 +161,7 @@ impl History {
     /// What a job's events come to, from its request on and in their order.
     pub fn of<'a>(events: impl IntoIterator<Item = &'a JobEvent>) -> Self {
         let mut history = Self::default();
-        for JobEvent { event, block, time } in events {
+        for JobEvent { event, block, time, .. } in events {
             history.take_in(event.clone(), *block);
             if let Some(time) = time {
                 history.close(event, *time);

@@ -1,12 +1,17 @@
 //! The commands of `prover-node`, one file each.
 
+pub mod doctor;
+pub mod explain;
 pub mod generate;
+pub mod init;
+pub mod operator;
 pub mod profile;
 pub mod register;
 pub mod run;
 pub mod seats;
 pub mod selftest;
 pub mod server;
+pub mod settings;
 pub mod status;
 
 use std::io::IsTerminal;
