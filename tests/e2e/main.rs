@@ -11,6 +11,7 @@ mod duty;
 mod faults;
 mod fraud;
 mod no_quorum;
+mod operations;
 mod restart;
 mod texts;
 
