@@ -137,6 +137,7 @@ contract Deploy is Script {
         vm.serializeAddress(file, "modelRegistry", address(deployment.models));
         vm.serializeAddress(file, "randomness", address(deployment.randomness));
         vm.serializeAddress(file, "generationLens", address(deployment.lens));
+        vm.serializeBytes32(file, "oracleCodeHash", address(deployment.oracle).codehash);
         string memory json = vm.serializeUint(file, "block", from);
         if (same(path, usual)) vm.createDir("deployments", true);
         vm.writeJson(json, path);

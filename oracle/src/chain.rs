@@ -22,7 +22,7 @@ use std::{
 
 use alloy::{
     eips::BlockNumberOrTag,
-    primitives::{Address, ChainId, U256, utils::format_ether},
+    primitives::{Address, B256, ChainId, U256, utils::format_ether},
     providers::{DynProvider, Provider, ProviderBuilder},
     transports::TransportError,
 };
@@ -38,7 +38,7 @@ pub use self::{
     jobs::{JobLookupError, Request},
     models::{ModelLookupError, ModelRef, RegisteredModel},
     revert::{Revert, phase_words},
-    rpc::{Failure, NEAR, Rpc, Unavailable, asks_for_less},
+    rpc::{EndpointReport, Failure, NEAR, Rpc, Unavailable, asks_for_less},
     send::Account,
     span::Span,
 };
@@ -59,6 +59,9 @@ pub struct Deployment {
     pub generation_lens: Address,
     /// The block of the deployment: no event is older.
     pub block: u64,
+    /// keccak256 of the oracle's code, which names the other contracts; not in files of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oracle_code_hash: Option<B256>,
 }
 
 impl Deployment {
@@ -104,7 +107,8 @@ pub struct Chain {
     pub deployment: Deployment,
     /// Fixed for the deployment.
     pub windows: IGenerationOracle::Windows,
-    rpc: Rpc,
+    /// The endpoints behind the provider.
+    pub rpc: Rpc,
     span: Arc<Span>,
 }
 

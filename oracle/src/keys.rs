@@ -10,7 +10,7 @@ use std::{
 };
 
 use alloy::{
-    primitives::{B256, ChainId},
+    primitives::{Address, B256, ChainId},
     signers::{
         k256::elliptic_curve::rand_core::OsRng,
         local::{LocalSignerError, PrivateKeySigner},
@@ -79,6 +79,17 @@ pub enum KeyError {
         /// What is missing.
         reason: String,
     },
+    /// Some programs leave it out.
+    #[error("the keystore {} does not say whose it is: give the address with --operator", .0.display())]
+    NoAddress(PathBuf),
+    /// Anybody on this machine could read it.
+    #[error("{} may be read by others (mode {mode:o}): run `chmod 600 {}` first", path.display(), path.display())]
+    Exposed {
+        /// The keystore, or the file with its password.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// The password does not open it.
     #[error("wrong password for the keystore {}", .0.display())]
     WrongPassword(PathBuf),
@@ -103,13 +114,27 @@ pub enum KeyError {
 }
 
 impl KeyArgs {
+    /// That of a keystore.
+    #[must_use]
+    pub fn of(keystore: PathBuf, password_file: Option<PathBuf>) -> Self {
+        Self { keystore: Some(keystore), password_file, dev_key: None }
+    }
+
+    /// Whether [`Self::load`] need not ask anybody.
+    #[must_use]
+    pub fn is_unattended(&self) -> bool {
+        let has_password = || self.password_file.is_some() || env::var_os(PASSWORD_VARIABLE).is_some();
+        self.dev_key.is_some() || (self.keystore.is_some() && has_password())
+    }
+
     /// The key, for use on that chain. Reads files, may ask on the terminal, and takes scrypt's time.
     pub fn load(&self, chain_id: ChainId) -> Result<PrivateKeySigner, KeyError> {
         if let Some(key) = &self.dev_key {
             return dev_signer(key, chain_id);
         }
         let path = self.keystore.as_deref().ok_or(KeyError::NoneGiven)?;
-        check_keystore(path)?;
+        read_keystore(path)?;
+        warn_if_exposed(path);
         let password = match password(self.password_file.as_deref())? {
             Some(password) => password,
             None => ask(&format!("Password for {}: ", path.display()))?,
@@ -117,6 +142,35 @@ impl KeyArgs {
         PrivateKeySigner::decrypt_keystore(path, password.as_bytes())
             .map_err(|_| KeyError::WrongPassword(path.to_owned()))
     }
+}
+
+/// The address that a keystore says is its key's, without a password.
+pub fn address_of(keystore: &Path) -> Result<Address, KeyError> {
+    let address = read_keystore(keystore)?.get("address").and_then(Value::as_str).map(str::parse);
+    match address {
+        Some(Ok(address)) => Ok(address),
+        _ => Err(KeyError::NoAddress(keystore.to_owned())),
+    }
+}
+
+/// Whether only its owner may read a file with a secret; on systems without such permissions, nothing is known.
+pub fn check_private(path: &Path) -> Result<(), KeyError> {
+    match mode_of(path) {
+        Ok(Some(mode)) if mode & 0o077 != 0 => Err(KeyError::Exposed { path: path.to_owned(), mode }),
+        Ok(_) => Ok(()),
+        Err(source) => Err(KeyError::Io { doing: "look at", path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(unix)]
+fn mode_of(path: &Path) -> io::Result<Option<u32>> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(Some(fs::metadata(path)?.permissions().mode() & 0o777))
+}
+
+#[cfg(not(unix))]
+fn mode_of(_: &Path) -> io::Result<Option<u32>> {
+    Ok(None)
 }
 
 /// Makes a keystore with a new random key, readable by its owner only.
@@ -143,14 +197,15 @@ fn dev_signer(key: &str, chain_id: ChainId) -> Result<PrivateKeySigner, KeyError
 }
 
 /// What can be told before a password is asked for; also bounds what a keystore can make us compute.
-fn check_keystore(path: &Path) -> Result<(), KeyError> {
+fn read_keystore(path: &Path) -> Result<Value, KeyError> {
     let bytes = fs::read(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => KeyError::NoSuchKeystore(path.to_owned()),
         _ => KeyError::Io { doing: "read", path: path.to_owned(), source },
     })?;
     let not_a_keystore = |reason: String| KeyError::NotAKeystore { path: path.to_owned(), reason };
     let json: Value = serde_json::from_slice(&bytes).map_err(|error| not_a_keystore(error.to_string()))?;
-    check_structure(&json).map_err(|what| not_a_keystore(what.to_owned()))
+    check_structure(&json).map_err(|what| not_a_keystore(what.to_owned()))?;
+    Ok(json)
 }
 
 fn check_structure(json: &Value) -> Result<(), &'static str> {
@@ -179,6 +234,7 @@ fn password(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, KeyError> 
     let Some(path) = file else {
         return Ok(env::var(PASSWORD_VARIABLE).ok().filter(|text| !text.is_empty()).map(Zeroizing::new));
     };
+    warn_if_exposed(path);
     let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|source| KeyError::Io {
         doing: "read the password file",
         path: path.to_owned(),
@@ -190,6 +246,13 @@ fn password(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, KeyError> 
         return Err(KeyError::EmptyPassword(path.to_owned()));
     }
     Ok(Some(Zeroizing::new(line.to_owned())))
+}
+
+/// A keystore is encrypted, and a password opens nothing by itself: a reason to say so, not to stop a node.
+fn warn_if_exposed(path: &Path) {
+    if let Err(exposed @ KeyError::Exposed { .. }) = check_private(path) {
+        eprintln!("warning: {exposed}");
+    }
 }
 
 fn ask(prompt: &str) -> Result<Zeroizing<String>, KeyError> {
@@ -219,6 +282,7 @@ fn write_keystore(path: &Path, password: &str) -> Result<PrivateKeySigner, KeyEr
 
     create_private(&temporary).map_err(failed)?;
     let written = encrypt(folder, &temporary_name, password)
+        .and_then(|signer| add_address(&temporary, signer.address()).map(|()| signer).map_err(failed))
         // A link fails where something has come to lie meanwhile; a rename would replace it.
         .and_then(|signer| fs::hard_link(&temporary, path).map(|()| signer).map_err(failed));
     let removed = fs::remove_file(&temporary).map_err(failed);
@@ -230,6 +294,13 @@ fn encrypt(folder: &Path, name: &str, password: &str) -> Result<PrivateKeySigner
     PrivateKeySigner::encrypt_keystore(folder, &mut OsRng, key.as_slice(), password.as_bytes(), Some(name))
         .map(|(signer, _)| signer)
         .map_err(KeyError::Encryption)
+}
+
+/// As geth has it, so that a keystore says whose it is without a password.
+fn add_address(path: &Path, address: Address) -> io::Result<()> {
+    let mut json: Value = serde_json::from_slice(&fs::read(path)?)?;
+    json["address"] = alloy::hex::encode(address).into();
+    fs::write(path, serde_json::to_vec(&json)?)
 }
 
 fn create_private(path: &Path) -> io::Result<()> {
@@ -263,6 +334,7 @@ mod tests {
 
         assert_eq!(args(&keystore, &right).load(1).unwrap().address(), made.address());
         assert!(matches!(args(&keystore, &wrong).load(1), Err(KeyError::WrongPassword(_))));
+        assert_eq!(address_of(&keystore).unwrap(), made.address(), "without a password");
         assert!(matches!(create_keystore(&keystore, Some(&right)), Err(KeyError::Exists(_))));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "the temporary file is gone");
     }
@@ -282,6 +354,21 @@ mod tests {
         fs::write(&password, "short\n").unwrap();
         assert!(matches!(create_keystore(&keystore, Some(&password)), Err(KeyError::WeakPassword)));
         assert!(!keystore.exists());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_secret_that_others_may_read_is_noticed() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (keystore, password) = (folder.path().join("key.json"), folder.path().join("password"));
+        fs::write(&password, "correct horse\n").unwrap();
+        create_keystore(&keystore, Some(&password)).unwrap();
+
+        assert!(check_private(&keystore).is_ok(), "as it was made");
+        fs::set_permissions(&keystore, fs::Permissions::from_mode(0o640)).unwrap();
+        let said = check_private(&keystore).unwrap_err().to_string();
+        assert!(said.contains("mode 640") && said.contains("chmod 600"), "{said}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use alloy::{
     providers::Provider,
     signers::local::PrivateKeySigner,
 };
+use axum_server::tls_rustls::RustlsConfig;
 use eyre::{bail, ensure};
 use oracle::{
     chain::{Chain, ChainError, ModelRef, RegisteredModel, connect},
@@ -23,6 +24,7 @@ use crate::{
     inference::Settings,
     owners::Owners,
     pool::{PoolSeat, seats_of},
+    server::Limits,
 };
 
 /// Denoising steps of the picture that is made on trial, at most.
@@ -55,6 +57,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where they are to be had from outside, if that is elsewhere.
     pub public_url: Option<String>,
+    /// What clients may take.
+    pub limits: Limits,
+    /// The certificate, if outputs are served over TLS.
+    pub tls: Option<RustlsConfig>,
+    /// Where the node says how it is.
+    pub metrics_listen: SocketAddr,
     /// Which blocks count.
     pub finality: Finality,
     /// Whether to appeal where that is worth it.
@@ -80,7 +88,8 @@ impl Config {
         let data_dir = data_dir(args.data_dir.as_deref(), &chain, genesis, signer.address())?;
         info!(path = %data_dir.path().display(), "data directory");
         let settings = args.profile.settings();
-        let public_url = args.public_url.map(|url| url.as_str().trim_end_matches('/').to_owned());
+        let public_url = args.server.public_url();
+        let tls = args.server.tls().await?;
         Ok(Self {
             chain,
             genesis,
@@ -92,7 +101,10 @@ impl Config {
             trial,
             data_dir,
             public_url,
-            listen: args.listen,
+            tls,
+            limits: args.server.limits(),
+            listen: args.server.listen,
+            metrics_listen: args.server.metrics_listen,
             finality: args.finality,
             appeals: !args.no_appeal,
             store_limit: args.store_limit.as_u64(),
@@ -108,7 +120,11 @@ pub async fn genesis(chain: &Chain) -> Result<B256, ChainError> {
 }
 
 /// The registered model that the files on disk are, and that was asked for.
-async fn registered(chain: &Chain, files: &LocalModel, wanted: Option<&ModelRef>) -> eyre::Result<RegisteredModel> {
+pub(crate) async fn registered(
+    chain: &Chain,
+    files: &LocalModel,
+    wanted: Option<&ModelRef>,
+) -> eyre::Result<RegisteredModel> {
     let (name, hash, folder) = (&files.manifest.name, files.hash, files.folder.display());
     if let Some(wanted) = wanted {
         let model = chain.find_model(wanted).await?;

@@ -60,6 +60,12 @@ impl DataDir {
         &self.path
     }
 
+    /// Where it is noted that this machine passed the self-test.
+    #[must_use]
+    pub fn selftest_marker(&self) -> PathBuf {
+        marker_in(&self.path)
+    }
+
     /// Where the output files lie.
     #[must_use]
     pub fn outputs(&self) -> PathBuf {
@@ -97,6 +103,12 @@ fn usual_place() -> Result<PathBuf, DataDirError> {
 
 fn names(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Where it is noted that a machine with this data directory passed the self-test.
+#[must_use]
+pub fn marker_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("selftest")
 }
 
 fn create(path: &Path) -> io::Result<File> {

@@ -106,10 +106,12 @@ pub enum NodeError {
     #[error("cannot keep outputs in the data directory: {0}; make room, or name another --data-dir")]
     Outputs(#[source] io::Error),
     /// No address to serve at.
-    #[error("cannot listen on {address}: {source}; choose another address with --listen")]
+    #[error("cannot listen on {address}: {source}; choose another address with {flag}")]
     Listen {
         /// As typed.
         address: SocketAddr,
+        /// With which another is chosen.
+        flag: &'static str,
         /// Why.
         source: io::Error,
     },

@@ -4,6 +4,7 @@ mod backup;
 mod error;
 mod intents;
 mod rows;
+mod view;
 
 use std::{
     collections::HashSet,
@@ -27,6 +28,7 @@ use self::rows::{DrawRow, RequestRow, bind, from_json, to_json};
 pub use self::{
     backup::{Backup, BackupError},
     error::JournalError,
+    view::{LatestDraw, Trouble},
 };
 use crate::{
     job::{DrawKey, Drawn, RoundKey, Sealed, Vote},
@@ -385,7 +387,8 @@ impl Journal {
 }
 
 impl Ending {
-    fn name(self) -> &'static str {
+    /// In lower case.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Settled => "settled",
             Self::Declined => "declined",

@@ -34,10 +34,16 @@ pub struct Look {
 impl Look {
     /// At one block.
     pub async fn at(archive: &Archive, request: Request, now: ChainTime) -> Result<Self, ChainError> {
-        let (history, windows) = (archive.history_at(&request, now.block).await?, archive.windows());
+        let history = archive.history_at(&request, now.block).await?;
+        Ok(Self::of(request, history, archive.windows(), now))
+    }
+
+    /// At the block up to which the history is known.
+    #[must_use]
+    pub fn of(request: Request, history: History, windows: &Windows, now: ChainTime) -> Self {
         let phase = history.phase(&request.job, windows, now);
         let due = Due::of(&request.job, &history, windows, now);
-        Ok(Self { request, history, phase, due, now })
+        Self { request, history, phase, due, now }
     }
 
     /// Whether this is the draw that our work answers.

@@ -1,10 +1,10 @@
 //! `prover-node`: stake seats, serve them, and take the money home.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use prover_node::{
-    commands::{backup, generate, register, run, seats, selftest, status},
+    commands::{backup, doctor, explain, generate, init, register, run, seats, selftest, settings::Settings, status},
     inference::fix_environment,
 };
 
@@ -20,18 +20,28 @@ struct Cli {
     /// Write results for machines to stdout; for `run`, log lines
     #[arg(long, global = true)]
     json: bool,
+    /// Settings, TOML: flags by their names. Flags and QUORATE_* come first [default: ~/.config/quorate/prover-node.toml, if
+    /// it is there]
+    #[arg(long, global = true, env = "QUORATE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// Ask for what `run` needs, make the operator's key, and write the settings file
+    Init(Box<init::InitArgs>),
+    /// See whether everything that `run` needs is in order, and what to do where it is not
+    Doctor(Box<doctor::DoctorArgs>),
     /// Take seats in a model's pool (owner's key)
     Register(Box<register::RegisterArgs>),
     /// Serve the operator's seats (operator's key)
     Run(Box<run::RunArgs>),
-    /// Show seats, stakes, earnings and open jobs
+    /// Show seats, stakes, earnings and jobs
     Status(status::StatusArgs),
     /// Copy the node's journal while it runs
     Backup(backup::BackupArgs),
+    /// Say why this node was paid, not paid or slashed for a job
+    Explain(explain::ExplainArgs),
     /// Leave a model's pool (owner's key)
     Leave(seats::LeaveArgs),
     /// Withdraw what was earned, and the stakes of seats that have left (owner's key)
@@ -45,14 +55,42 @@ enum Command {
 fn main() -> ExitCode {
     // It may start the program again, and so comes before everything else.
     fix_environment();
+    let (cli, matches) = match parse() {
+        Ok(parsed) => parsed,
+        Err(error) => return failed(&error, std::env::args().any(|argument| argument == "--json")),
+    };
     match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(execute(Cli::parse())),
-        Err(error) => failed(&eyre::eyre!("cannot start the async runtime: {error}"), false),
+        Ok(runtime) => runtime.block_on(execute(cli, &matches)),
+        Err(error) => failed(&eyre::eyre!("cannot start the async runtime: {error}"), cli.json),
     }
 }
 
-async fn execute(Cli { command, json }: Cli) -> ExitCode {
+/// What was typed, else what the environment has, else what the settings file says.
+fn parse() -> eyre::Result<(Cli, ArgMatches)> {
+    // First only to find the file; what is wrong is said the second time.
+    let first = Cli::command().ignore_errors(true).try_get_matches();
+    let typed = |matches: &ArgMatches| matches.get_one::<PathBuf>("config").cloned();
+    let settings = match &first {
+        // It is about to write the file.
+        Ok(matches) if matches.subcommand_name() == Some("init") => Settings::default(),
+        Ok(matches) => Settings::read(typed(matches).as_deref(), &Cli::command())?,
+        Err(_) => Settings::read(None, &Cli::command()).unwrap_or_default(),
+    };
+    let matches = settings.as_defaults_of(Cli::command()).try_get_matches().unwrap_or_else(|error| {
+        if let Some(path) = settings.culprit(&error) {
+            eprintln!("in the settings {}:", path.display());
+        }
+        error.exit()
+    });
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    Ok((cli, matches))
+}
+
+async fn execute(Cli { command, json, config }: Cli, matches: &ArgMatches) -> ExitCode {
     let done = match command {
+        Command::Init(args) => init::execute(*args, config, matches, json).await.map(|()| ExitCode::SUCCESS),
+        Command::Doctor(args) => doctor::execute(*args, json).await,
+        Command::Explain(args) => explain::execute(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Register(args) => register::execute(*args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::execute(*args, json, |pipeline| pipeline).await,
         Command::Status(args) => status::execute(args, json).await.map(|()| ExitCode::SUCCESS),

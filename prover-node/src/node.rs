@@ -16,7 +16,7 @@ mod looking;
 mod lost;
 mod sending;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use alloy::primitives::{Address, B256, U256};
 use futures_util::future::try_join_all;
@@ -44,11 +44,13 @@ use crate::{
     job::{Accepted, Committed, DrawKey, Drawn, Generated, Revealed, RoundKey, Sealed, Seat, short},
     journal::{Ending, Journal},
     look::Look,
+    metrics::{Metrics, Stage},
     output::{File, OutputStore},
     owners::Owners,
     pace::Paces,
     salt::SaltKey,
     schedule::{Schedule, check_time},
+    vitals::Followed,
     wallet::{self, Purpose, Wallet},
 };
 
@@ -84,6 +86,8 @@ pub struct Node {
     /// Under which the paces are remembered.
     pub(crate) settings: String,
     pub(crate) draining: CancellationToken,
+    pub(crate) followed: watch::Sender<Followed>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Node {
@@ -135,9 +139,13 @@ impl Node {
         }
         let numbers: Vec<_> = seats.iter().map(|seat| seat.number).collect();
         let noise_seed = noise_of(&request.job, first_seed);
+        let is_new = self.journal.drawn(key).await?.is_none();
         self.journal.put_draw(&Drawn { key, spec: request.spec.clone(), noise_seed, seats, deadline }).await?;
         crash_point!("job: draw noted");
-        info!(job = short(key.job), round = key.number, seats = ?numbers, "drawn");
+        if is_new {
+            self.metrics.voted(Stage::Drawn, numbers.len());
+            info!(job = short(key.job), round = key.number, seats = ?numbers, "drawn");
+        }
         Ok(())
     }
 
@@ -226,6 +234,7 @@ impl Node {
         let output = self.inference.generate(job.spec.clone(), job.noise_seed, progress).await.map_err(Unable::from)?;
         let took = began.elapsed();
 
+        self.metrics.made(took);
         info!(job = id, seconds = format!("{:.1}", took.as_secs_f64()), "made");
         let (size, pace) = self.paces.lock().await.measured(&job.spec, took);
         if let Err(error) = self.journal.put_pace(&self.settings, size, pace).await {

@@ -3,17 +3,17 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use alloy::primitives::Address;
 use tracing::warn;
 
-/// Whose seats this node serves: the operator's own, and those of the owners that it was given.
-#[derive(Debug)]
+/// Whose seats this node serves: the operator's own, and those of the owners that it was given. Clones share it.
+#[derive(Debug, Clone)]
 pub struct Owners {
     served: HashSet<Address>,
-    refused: Mutex<HashSet<(u32, Address)>>,
+    refused: Arc<Mutex<HashSet<(u32, Address)>>>,
 }
 
 impl Owners {
@@ -21,7 +21,7 @@ impl Owners {
     #[must_use]
     pub fn new(operator: Address, others: impl IntoIterator<Item = Address>) -> Self {
         let served = others.into_iter().chain([operator]).collect();
-        Self { served, refused: Mutex::default() }
+        Self { served, refused: Arc::default() }
     }
 
     /// Whether this node serves the seat, which names its key. If not, it says so, once for each seat.

@@ -15,6 +15,7 @@ use alloy::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 use crate::job::DrawKey;
 
@@ -30,7 +31,7 @@ impl SaltKey {
     /// The operator's, for the contract at `oracle`.
     #[must_use]
     pub fn new(operator: &PrivateKeySigner, chain_id: u64, oracle: Address) -> Self {
-        let key = operator.to_bytes();
+        let key = Zeroizing::new(operator.to_bytes().0);
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
         let mac = Hmac::new_from_slice(key.as_slice()).expect("HMAC takes keys of any length");
         Self { mac, chain_id, oracle }

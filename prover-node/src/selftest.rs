@@ -84,12 +84,21 @@ pub fn ensure_serves_once(
     settings: Settings,
     marker: &Path,
 ) -> Result<(), SelftestError> {
-    let passed = format!("{} {settings:?} {}\n", files.hash, env!("CARGO_PKG_VERSION"));
-    if fs::read_to_string(marker).is_ok_and(|noted| noted == passed) {
+    if is_noted(files, settings, marker) {
         return Ok(());
     }
     ensure_serves(files, model)?;
-    write_atomically(marker, passed.as_bytes()).map_err(SelftestError::Marker)
+    write_atomically(marker, note(files, settings).as_bytes()).map_err(SelftestError::Marker)
+}
+
+/// Whether it was passed with these settings and noted in `marker`.
+#[must_use]
+pub fn is_noted(files: &LocalModel, settings: Settings, marker: &Path) -> bool {
+    fs::read_to_string(marker).is_ok_and(|noted| noted == note(files, settings))
+}
+
+fn note(files: &LocalModel, settings: Settings) -> String {
+    format!("{} {settings:?} {}\n", files.hash, env!("CARGO_PKG_VERSION"))
 }
 
 impl Finding {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,9 +13,13 @@ use oracle::{
     follower::{Advance, Follower, Happened, Trail},
     spec::Spec,
 };
-use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, watch},
+    task::JoinSet,
+};
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, info, warn};
+use tracing::{Instrument as _, Span, debug, info, info_span, warn};
 
 use crate::{
     archive::Archive,
@@ -22,16 +27,19 @@ use crate::{
     crash_point,
     data_dir::DataDir,
     error::{NodeError, StepError},
+    funds::{Account, Funds, watch_funds},
     heads::watch_heads,
     inference::{Generator, Inference, InferenceError},
     job::{DrawKey, RoundKey, short},
-    journal::{Ending, Journal, Owner},
+    journal::{Ending, Journal, Owner, Trouble},
+    metrics::Metrics,
     node::{Node, SOME_TIME},
     output::OutputStore,
     salt::SaltKey,
     schedule::Schedule,
-    server::{Shelf, serve},
+    server::{Shelf, serve, serve_metrics},
     stop::Stop,
+    vitals::{Followed, Identity, Vitals},
     wallet::{Call, Intent, Purpose, Step, Wallet},
 };
 
@@ -50,11 +58,21 @@ enum Task {
 }
 
 impl Task {
+    /// The one that it is about.
     fn job(&self) -> Option<B256> {
         match self {
             Self::Announce(_) => None,
             Self::Draw(round) => Some(round.job),
             Self::Answer(draw) => Some(draw.job),
+        }
+    }
+
+    /// For those that follow a job through the node.
+    fn span(&self) -> Span {
+        match self {
+            Self::Announce(_) => info_span!("announce"),
+            Self::Draw(round) => info_span!("draw", job = %round.job, round = round.number),
+            Self::Answer(draw) => info_span!("answer", job = %draw.job, round = draw.number),
         }
     }
 }
@@ -77,15 +95,18 @@ pub async fn run(config: Config, generator: impl Generator, stop: Stop) -> Resul
 }
 
 async fn live(config: Config, generator: impl Generator, stop: &Stop, crew: &mut Crew) -> Result<(), NodeError> {
-    let address = config.listen;
-    let listener = TcpListener::bind(address).await.map_err(|source| NodeError::Listen { address, source })?;
-    let bound = listener.local_addr().map_err(|source| NodeError::Listen { address, source })?;
-    let url = config.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
+    let (listener, bound) = bind(config.listen, "--listen").await?;
+    let (metrics_listener, metrics_bound) = bind(config.metrics_listen, "--metrics-listen").await?;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{bound}"));
+    let (limits, tls) = (config.limits, config.tls.clone());
 
     // The data directory is ours to the end.
-    let (node, _data_dir) = set_up(config, generator, stop).await?;
-    let shelf = Shelf { journal: node.journal.clone(), outputs: node.outputs.clone(), heads: node.heads.clone() };
-    let _server = AbortOnDropHandle::new(tokio::spawn(serve(listener, shelf)));
+    let (node, vitals, _data_dir) = set_up(config, generator, stop).await?;
+    let shelf = Shelf { journal: node.journal.clone(), outputs: node.outputs.clone() };
+    let _metrics = AbortOnDropHandle::new(tokio::spawn(serve_metrics(metrics_listener, vitals.clone())));
+    let _server = AbortOnDropHandle::new(tokio::spawn(serve(listener, shelf, vitals, limits, tls)));
+    info!(at = %metrics_bound, "serving metrics");
     info!(at = %bound, url, "serving outputs");
     crew.take(&node, Task::Announce(url));
 
@@ -97,6 +118,13 @@ async fn live(config: Config, generator: impl Generator, stop: &Stop, crew: &mut
     ended
 }
 
+async fn bind(address: SocketAddr, flag: &'static str) -> Result<(TcpListener, SocketAddr), NodeError> {
+    let failed = |source| NodeError::Listen { address, flag, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
 /// Follows the chain, and gives everything that is open a task, whether it was opened just now or before a restart.
 async fn work(node: &Arc<Node>, stop: &Stop, crew: &mut Crew) -> Result<(), NodeError> {
     let mut follower = follower(node).await?;
@@ -104,8 +132,13 @@ async fn work(node: &Arc<Node>, stop: &Stop, crew: &mut Crew) -> Result<(), Node
     while !stop.drain.is_cancelled() {
         let now = node.now();
         match catch_up(node, &mut follower).await {
-            Ok(()) => crew.take_open(node).await.unwrap_or_else(|error| complaint.say(&error)),
-            Err(error) => complaint.say(&error),
+            Ok(()) => {
+                node.followed.send_modify(|followed| followed.caught_up_at = now.block);
+                if let Err(error) = crew.take_open(node).await {
+                    complaint.about(node, None, &error).await;
+                }
+            }
+            Err(error) => complaint.about(node, None, &error).await,
         }
         tokio::select! {
             () = node.block_after(now) => {}
@@ -133,6 +166,7 @@ async fn catch_up(node: &Node, follower: &mut Follower<DynProvider>) -> Result<(
                     return Err(error);
                 }
                 follower.move_to(next);
+                node.followed.send_modify(|followed| followed.block = next.number);
                 node.journal.put_trail(follower.trail()).await?;
                 crash_point!("follower: cursor stored");
                 // Blocks may come faster than a slow endpoint shows them: what is known must be worked on meanwhile.
@@ -164,7 +198,11 @@ async fn turn_down(node: &Node, events: &[Happened], error: &StepError) -> Resul
 
 // ---------------------------------------------------------------------------------------------------------- the set-up
 
-async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Result<(Arc<Node>, DataDir), NodeError> {
+async fn set_up(
+    config: Config,
+    generator: impl Generator,
+    stop: &Stop,
+) -> Result<(Arc<Node>, Vitals, DataDir), NodeError> {
     let Config { chain, signer, owners, data_dir, genesis, model, appeals, budget, .. } = config;
     let (chain_id, oracle) = (chain.deployment.chain_id, chain.deployment.generation_oracle);
     let operator = signer.address();
@@ -180,6 +218,22 @@ async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Resul
     }
 
     let heads = watch_heads(chain.clone(), chain.now().await?);
+    let identity = Identity::new(&chain.deployment, operator, model.id);
+    let account = Account { operator, model: model.id };
+    let funds = Funds::of(&chain, &account, &owners).await?;
+    let funds = watch_funds(chain.clone(), account, owners.clone(), heads.clone(), funds);
+    let followed = watch::Sender::new(Followed::default());
+    let vitals = Vitals {
+        heads: heads.clone(),
+        followed: followed.subscribe(),
+        rpc: chain.rpc.clone(),
+        funds,
+        journal: journal.clone(),
+        inference: inference.clone(),
+        draining: stop.drain.clone(),
+        metrics: Arc::new(Metrics::new(identity.properties())),
+        identity,
+    };
     let salts = SaltKey::new(&signer, chain_id, oracle);
     let wallet = Wallet::spawn(chain.provider.clone(), chain_id, signer, journal.clone(), heads.clone()).await?;
     let node = Node {
@@ -200,9 +254,11 @@ async fn set_up(config: Config, generator: impl Generator, stop: &Stop) -> Resul
         paces: Mutex::new(paces),
         settings,
         draining: stop.drain.clone(),
+        followed,
+        metrics: Arc::clone(&vitals.metrics),
         chain,
     };
-    Ok((Arc::new(node), data_dir))
+    Ok((Arc::new(node), vitals, data_dir))
 }
 
 /// Makes something for nobody, to see that the model works and how long it takes here.
@@ -266,10 +322,12 @@ impl Crew {
     fn take(&mut self, node: &Arc<Node>, task: Task) {
         if self.busy.insert(task.clone()) {
             let node = Arc::clone(node);
-            self.tasks.spawn(async move {
+            let span = task.span();
+            let seeing_to = async move {
                 let ended = see_to(&node, &task).await;
                 (task, ended)
-            });
+            };
+            self.tasks.spawn(seeing_to.instrument(span));
         }
     }
 
@@ -298,7 +356,7 @@ async fn see_to(node: &Node, task: &Task) -> Result<(), NodeError> {
         match tried {
             Ok(()) | Err(StepError::Stopping) => return Ok(()),
             Err(error) if error.is_fatal() => return Err(NodeError::ModelStopped),
-            Err(error) => complaint.about(task, &error),
+            Err(error) => complaint.about(node, task.job(), &error).await,
         }
         node.block_after(now).await;
     }
@@ -329,6 +387,7 @@ impl Node {
         debug!(job = short(draw.job), round = draw.number, %ending, "nothing left to do");
         self.journal.end(draw, ending, self.now().time).await?;
         crash_point!("job: ended");
+        self.metrics.ended(ending);
         Ok(())
     }
 
@@ -352,7 +411,9 @@ impl Node {
         let call = IVerifierStakes::announceCall { url: url.to_owned() };
         let call = Call::new(self.chain.deployment.generation_oracle, &call);
         let deadline = self.now().time + SOME_TIME;
-        self.wallet.send(Intent { purpose: Purpose::own(Step::Announce), call, deadline }).await?;
+        let sent = self.wallet.send(Intent { purpose: Purpose::own(Step::Announce), call, deadline }).await;
+        self.metrics.sent(&sent);
+        sent?;
         crash_point!("announcement: mined, not noted");
         info!(url, "announced");
         Ok(self.journal.put_announced(url).await?)
@@ -366,21 +427,20 @@ struct Complaint {
 }
 
 impl Complaint {
-    fn about(&mut self, task: &Task, error: &StepError) {
-        let Some(job) = task.job() else { return self.say(error) };
-        if self.is_new(error) {
-            warn!(job = short(job), %error, "not done; trying again at the next block");
+    async fn about(&mut self, node: &Node, job: Option<B256>, error: &StepError) {
+        node.metrics.failed(error);
+        let message = error.to_string();
+        if self.said.as_ref() == Some(&message) {
+            return;
         }
-    }
-
-    fn say(&mut self, error: &StepError) {
-        if self.is_new(error) {
-            warn!(%error, "not done; trying again at the next block");
+        match job {
+            Some(job) => warn!(job = short(job), %error, "not done; trying again at the next block"),
+            None => warn!(%error, "not done; trying again at the next block"),
         }
-    }
-
-    fn is_new(&mut self, error: &StepError) -> bool {
-        let message = Some(error.to_string());
-        std::mem::replace(&mut self.said, message.clone()) != message
+        let trouble = Trouble { job, time: node.now().time, message: message.clone() };
+        if let Err(error) = node.journal.put_trouble(&trouble).await {
+            debug!(%error, "what went wrong could not be noted");
+        }
+        self.said = Some(message);
     }
 }

@@ -13,6 +13,7 @@ mod faults;
 mod fraud;
 mod money;
 mod no_quorum;
+mod operations;
 mod restart;
 mod texts;
 mod wallet;

@@ -54,6 +54,7 @@ impl Cli {
         for setting in programs::settings() {
             command.env_remove(setting);
         }
+        command.env("QUORATE_CONFIG", programs::NO_SETTINGS);
         Ok(Self { program, command, chain: Vec::new() })
     }
 

@@ -9,8 +9,8 @@ use std::{
 
 use alloy::{
     node_bindings::{Anvil, AnvilInstance},
-    primitives::{Address, B256, hex},
-    providers::{Provider, ext::AnvilApi},
+    primitives::{Address, B256, hex, keccak256},
+    providers::{Provider, ProviderBuilder, ext::AnvilApi},
     rpc::types::anvil::ReorgOptions,
 };
 use eyre::{OptionExt as _, Result, WrapErr as _, bail};
@@ -220,9 +220,12 @@ async fn deploy(anvil: &AnvilInstance, folder: &Path, profile: Profile) -> Resul
 
     let record = folder.join(format!("Deploy.s.sol/{}/run-latest.json", anvil.chain_id()));
     let record: Record = serde_json::from_slice(&std::fs::read(&record)?)?;
+    let oracle = record.address_of("GenerationOracle")?;
+    let provider = ProviderBuilder::new().connect_http(anvil.endpoint_url());
     Ok(Deployment {
         chain_id: anvil.chain_id(),
-        generation_oracle: record.address_of("GenerationOracle")?,
+        generation_oracle: oracle,
+        oracle_code_hash: Some(keccak256(provider.get_code_at(oracle).await?)),
         model_registry: record.address_of("ModelRegistry")?,
         randomness: record.address_of("RandaoRandomness")?,
         generation_lens: record.address_of("GenerationLens")?,

@@ -1,6 +1,9 @@
 //! A party: an account in an encrypted keystore made for the run.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use alloy::{
     primitives::Address,
@@ -30,10 +33,13 @@ impl Party {
         let password = format!("the password of {name}");
         let password_file = folder.join(format!("{name}.password"));
         std::fs::write(&password_file, &password)?;
+        keep_private(&password_file)?;
         let file = format!("{name}.keystore.json");
         let (signer, _) =
             PrivateKeySigner::encrypt_keystore(folder, &mut OsRng, key.to_bytes(), &password, Some(&file))?;
-        Ok(Self { name: name.to_owned(), signer, keystore: folder.join(file), password_file })
+        let keystore = folder.join(file);
+        keep_private(&keystore)?;
+        Ok(Self { name: name.to_owned(), signer, keystore, password_file })
     }
 
     /// Its account.
@@ -41,4 +47,9 @@ impl Party {
     pub fn address(&self) -> Address {
         self.signer.address()
     }
+}
+
+/// The programs warn of secrets that others may read.
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))
 }

@@ -25,6 +25,7 @@ impl Process {
         for setting in programs::settings() {
             command.env_remove(setting);
         }
+        command.env("QUORATE_CONFIG", programs::NO_SETTINGS);
         let child = command
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)

@@ -8,6 +8,9 @@ use std::{
 
 use eyre::{OptionExt as _, Result, bail};
 
+/// A settings file that says nothing: that of whoever runs the tests must not reach the programs.
+pub const NO_SETTINGS: &str = "/dev/null";
+
 /// The top of the checkout.
 #[must_use]
 pub fn repository() -> PathBuf {

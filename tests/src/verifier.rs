@@ -47,6 +47,7 @@ pub struct Verifier {
     log: PathBuf,
     finality: Finality,
     environment: Vec<(String, String)>,
+    log_filter: Option<&'static str>,
     process: Option<Process>,
     /// Bytes that were in its log before its last start.
     logged: usize,
@@ -84,7 +85,7 @@ impl Verifier {
         flags.extend(["--data-dir".to_owned(), data_dir.display().to_string()]);
         flags.extend(["--keystore".to_owned(), party.keystore.display().to_string()]);
         flags.extend(["--password-file".to_owned(), party.password_file.display().to_string()]);
-        flags.extend(["--listen", "127.0.0.1:0"].map(str::to_owned));
+        flags.extend(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"].map(str::to_owned));
         let log = devnet.folder.join(format!("{}.log", party.name));
         let (program, model_dir) = (programs::built("prover-node")?, programs::bundled_model());
         Ok(Self {
@@ -97,6 +98,7 @@ impl Verifier {
             log,
             finality: Finality::Depth(1),
             environment: Vec::new(),
+            log_filter: None,
             process: None,
             logged: 0,
         })
@@ -131,7 +133,20 @@ impl Verifier {
         let (party, seat, finality) = (Party { name: name.clone(), ..self.party.clone() }, self.seat, self.finality);
         let log = devnet.folder.join(format!("{name}.log"));
         let environment = Vec::new();
-        Self { party, seat, program, model_dir, data_dir, flags, log, finality, environment, process: None, logged: 0 }
+        Self {
+            party,
+            seat,
+            program,
+            model_dir,
+            data_dir,
+            flags,
+            log,
+            finality,
+            environment,
+            log_filter: None,
+            process: None,
+            logged: 0,
+        }
     }
 
     /// Serves another model than the bundled one.
@@ -144,6 +159,12 @@ impl Verifier {
     #[must_use]
     pub fn with_finality(self, finality: Finality) -> Self {
         Self { finality, ..self }
+    }
+
+    /// Logs what `RUST_LOG` says.
+    #[must_use]
+    pub fn logging(self, filter: &'static str) -> Self {
+        Self { log_filter: Some(filter), ..self }
     }
 
     /// Runs another program in the node's place, which takes the same flags.
@@ -172,6 +193,9 @@ impl Verifier {
             .env("NO_COLOR", "1")
             .env("RAYON_NUM_THREADS", "1");
         self.logged = std::fs::metadata(&self.log).map_or(0, |log| usize::try_from(log.len()).unwrap_or(usize::MAX));
+        if let Some(filter) = self.log_filter {
+            command.env("RUST_LOG", filter);
+        }
         self.process = Some(Process::start(command, &self.log)?);
         Ok(())
     }
@@ -229,6 +253,14 @@ impl Verifier {
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
+    }
+
+    /// Where it says how it is, once it is ready: read from its log, as an operator would.
+    pub fn metrics_url(&self) -> Result<String> {
+        let log = std::fs::read_to_string(&self.log)?;
+        let served = log.lines().filter_map(|line| line.split_once("serving metrics at=")).next_back();
+        let (_, address) = served.ok_or_eyre(format!("{} serves no metrics", self.party.name))?;
+        Ok(format!("http://{address}"))
     }
 
     /// Where its log is.

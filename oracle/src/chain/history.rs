@@ -5,7 +5,7 @@
 mod clock;
 
 use alloy::{
-    primitives::{Address, B256, U256},
+    primitives::{Address, B256, TxHash, U256},
     rpc::types::Filter,
     sol_types::SolEventInterface,
 };
@@ -133,7 +133,8 @@ impl Chain {
                 (None, _) => None,
             };
             let index = log.log_index.unwrap_or_default();
-            events.push((*job, JobEvent { event, block, index, time }));
+            let transaction = log.transaction_hash.unwrap_or_default();
+            events.push((*job, JobEvent { event, block, index, transaction, time }));
         }
         Ok(events)
     }
@@ -148,6 +149,8 @@ pub struct JobEvent {
     pub block: u64,
     /// The place among all logs of the block.
     pub index: u64,
+    /// By which transaction.
+    pub transaction: TxHash,
     /// Of the block, in seconds since the epoch; known of events after which nobody may be left to act.
     time: Option<u64>,
 }

@@ -58,6 +58,17 @@ pub struct Rpc {
     shared: Arc<Shared>,
 }
 
+/// How an endpoint does, for those who watch it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointReport {
+    /// Scheme, host and port.
+    pub host: String,
+    /// Whether it is the one that is asked.
+    pub in_use: bool,
+    /// Troubles that it had: failed answers, or blocks and logs that it did not show.
+    pub lapses: u64,
+}
+
 #[derive(Debug)]
 struct Shared {
     endpoints: Vec<Endpoint>,
@@ -90,6 +101,18 @@ impl Rpc {
     #[must_use]
     pub fn client(&self) -> RpcClient {
         RpcClient::new(self.clone(), self.shared.is_local)
+    }
+
+    /// How the endpoints do, in the order in which they were named.
+    #[must_use]
+    pub fn report(&self) -> Vec<EndpointReport> {
+        let current = self.state().current;
+        let report = |(number, endpoint): (usize, &Endpoint)| EndpointReport {
+            host: endpoint.host(),
+            in_use: number == current,
+            lapses: endpoint.health().lapses,
+        };
+        self.endpoints().iter().enumerate().map(report).collect()
     }
 
     fn endpoints(&self) -> &[Endpoint] {

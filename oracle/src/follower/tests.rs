@@ -136,6 +136,7 @@ fn deployment() -> Deployment {
         randomness: Address::repeat_byte(3),
         generation_lens: Address::repeat_byte(4),
         block: 5,
+        oracle_code_hash: None,
     }
 }
 

@@ -1,12 +1,18 @@
 //! The commands of `prover-node`, one file each.
 
 pub mod backup;
+pub mod doctor;
+pub mod explain;
 pub mod generate;
+pub mod init;
+pub mod operator;
 pub mod profile;
 pub mod register;
 pub mod run;
 pub mod seats;
 pub mod selftest;
+pub mod server;
+pub mod settings;
 pub mod status;
 
 use std::io::IsTerminal;
@@ -15,17 +21,41 @@ use alloy::primitives::U256;
 use eyre::WrapErr;
 use oracle::chain::ether;
 use serde::{Serialize, Serializer};
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Logs for people on stderr, or as JSON lines on stdout. `RUST_LOG` chooses what is logged.
+///
+/// Each draw is a span with its job and round. Log lines name their job themselves, so the spans are not repeated there:
+/// they are for exporters, which take a layer of their own.
 pub fn init_logs(json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    match json {
-        true => fmt().json().with_env_filter(filter).with_target(false).init(),
+    let layer = match json {
+        true => fmt::layer().json().with_target(false).boxed(),
         false => {
             let colour = std::io::stderr().is_terminal();
-            fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).with_ansi(colour).init();
+            fmt::layer().with_target(false).with_writer(std::io::stderr).with_ansi(colour).boxed()
         }
+    };
+    let layer = layer.with_filter(filter).with_filter(filter_fn(|metadata| metadata.is_event()));
+    tracing_subscriber::registry().with(layer).init();
+}
+
+/// A point in the chain's time as people say it: how long ago, or how long from now.
+pub(crate) fn when(time: u64, now: u64) -> String {
+    match time.checked_sub(now) {
+        Some(0) => "now".to_owned(),
+        Some(left) => format!("in {}", duration(left)),
+        None => format!("{} ago", duration(now - time)),
+    }
+}
+
+/// Seconds as people say them, in two units at most.
+pub(crate) fn duration(seconds: u64) -> String {
+    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, seconds) => format!("{seconds} s"),
+        (0, 0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
+        (days, hours, ..) => format!("{days} d {hours} h"),
     }
 }
 

@@ -27,7 +27,7 @@ pub struct RegisterArgs {
     #[arg(long, env = "QUORATE_MODEL", value_name = "MODEL")]
     model: ModelRef,
     /// Address of the key that the node will run with [default: the owner's]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, env = "QUORATE_OPERATOR", value_name = "ADDRESS")]
     operator: Option<Address>,
     /// The model's folder, or the name of an installed one: makes its golden jobs first, and takes no seat if this machine
     /// fails them. Leave it out where the owner's machine is not the operator's

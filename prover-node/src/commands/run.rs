@@ -1,11 +1,8 @@
 //! `prover-node run`: serves the operator's seats of one model until it is told to stop.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
-use alloy::{
-    primitives::{Address, I256, U256, utils::parse_ether},
-    transports::http::reqwest::Url,
-};
+use alloy::primitives::{Address, I256, U256, utils::parse_ether};
 use bytesize::ByteSize;
 use oracle::{
     chain::{ChainArgs, ModelRef},
@@ -15,7 +12,7 @@ use oracle::{
 };
 use tracing::error;
 
-use super::{init_logs, profile::ProfileArgs};
+use super::{init_logs, profile::ProfileArgs, server::ServerArgs};
 use crate::{
     config::Config,
     error::NodeError,
@@ -31,15 +28,6 @@ pub const INTERRUPTED: u8 = 3;
 /// What was typed after `run`.
 #[derive(Clone, clap::Args)]
 pub struct RunArgs {
-    /// Where.
-    #[command(flatten)]
-    pub chain: ChainArgs,
-    /// The operator's key.
-    #[command(flatten)]
-    pub key: KeyArgs,
-    /// How to compute.
-    #[command(flatten)]
-    pub profile: ProfileArgs,
     /// Folder of the model, with its quorate-model.json, or the name of one that `oracle models pull` has put on this machine
     #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR", default_value = "models/emoji-64")]
     pub model_dir: PathBuf,
@@ -58,12 +46,6 @@ pub struct RunArgs {
     /// Outputs that are kept, as 500MB or 20GB: beyond, the oldest go that no open job needs
     #[arg(long, env = "QUORATE_STORE_LIMIT", value_name = "SIZE", default_value = "10GB")]
     pub store_limit: ByteSize,
-    /// Address to serve outputs at; port 0 takes a free one
-    #[arg(long, env = "QUORATE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9700")]
-    pub listen: SocketAddr,
-    /// URL to announce on chain, where others reach the outputs [default: http://<listen address>]
-    #[arg(long, env = "QUORATE_PUBLIC_URL", value_name = "URL")]
-    pub public_url: Option<Url>,
     /// When a block counts: once so many are on top of it, or once the chain calls it `safe` or `finalized`. The node
     /// computes and reveals that much later, twice a job; `finalized` is some 13 minutes on Ethereum, longer than many
     /// windows
@@ -78,6 +60,18 @@ pub struct RunArgs {
     /// ETH that is kept to open what is committed: nothing is committed that would leave less [default: what opening it all would cost at twice the present base fee]
     #[arg(long, env = "QUORATE_RESERVE", value_name = "ETH", value_parser = ether)]
     pub reserve: Option<U256>,
+    /// Where.
+    #[command(flatten)]
+    pub chain: ChainArgs,
+    /// The operator's key.
+    #[command(flatten)]
+    pub key: KeyArgs,
+    /// How to compute.
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+    /// How to serve outputs.
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 /// In wei.
@@ -105,7 +99,7 @@ pub async fn execute<G: Generator>(
     let stop = Stop::on_signals()?;
     let config = Config::from_args(args).await?;
     let model = Model::load(&config.files, config.settings)?;
-    ensure_serves_once(&config.files, &model, config.settings, &config.data_dir.path().join("selftest"))?;
+    ensure_serves_once(&config.files, &model, config.settings, &config.data_dir.selftest_marker())?;
     match node::run(config, generator_of(model), stop).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error @ NodeError::Interrupted { .. }) => {

@@ -31,6 +31,11 @@ impl Device {
         }
     }
 
+    /// Whether it is there, and this program can use it.
+    pub fn check(self) -> Result<(), InferenceError> {
+        self.open().map(drop)
+    }
+
     /// Makes it ready for tensors.
     pub(super) fn open(self) -> Result<candle_core::Device, InferenceError> {
         match self {

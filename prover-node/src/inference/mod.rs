@@ -119,6 +119,12 @@ impl Inference {
         Ok(Self { requests })
     }
 
+    /// Whether its thread is there to answer.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.requests.is_closed()
+    }
+
     /// Waits for the model to be free and then for its output. Dropping the future cancels at the next step.
     pub async fn generate(
         &self,

@@ -43,6 +43,7 @@ impl Node {
             let deep = self.look_deep(look.request).await?;
             let settled = deep.history.round(key.number).is_some_and(|round| round.settled.is_some());
             if settled && self.call_if_worth(&deep, key, &votes).await?.is_none() {
+                self.count_settlement(&deep, key, &votes);
                 self.log_verdict(&deep, key, &votes);
                 return Ok(());
             }
@@ -82,6 +83,14 @@ impl Node {
         let call = Call { to: self.chain.deployment.generation_oracle, data, value: U256::ZERO };
         let pays = self.pays(&call, look.due.bounty(job) + waiting).await?;
         Ok(pays.then_some(call))
+    }
+
+    fn count_settlement(&self, look: &Look, key: DrawKey, votes: &[Vote]) {
+        let Some(settled) = look.history.round(key.number).and_then(|round| round.settled.as_ref()) else { return };
+        for vote in votes {
+            let amount = |of: &[U256]| of.get(vote.seat.member as usize).copied().unwrap_or_default();
+            self.metrics.settled(amount(&settled.earned), amount(&settled.lost));
+        }
     }
 
     fn log_verdict(&self, look: &Look, key: DrawKey, votes: &[Vote]) {

@@ -23,6 +23,7 @@ use crate::{
     job::{DrawKey, RoundKey, Sealed, short},
     journal::Ending,
     look::Look,
+    metrics::Stage,
     wallet::{Call, Purpose, Step},
 };
 
@@ -92,6 +93,7 @@ impl Node {
                 let call = Call::new(self.chain.deployment.generation_oracle, &call);
                 let purpose = Purpose::seat(Step::Commit, key.round(), vote.seat);
                 if self.send_first(purpose, call, self.deadline(&look, key.number, Phase::Draw)).await? {
+                    self.metrics.voted(Stage::Committed, 1);
                     info!(job = short(key.job), round = key.number, seat = vote.seat.number, "drew and committed");
                 }
             }

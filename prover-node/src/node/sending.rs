@@ -20,6 +20,7 @@ use crate::{
     error::StepError,
     job::{DrawKey, Vote, short},
     look::Look,
+    metrics::Stage,
     wallet::{Call, Intent, Purpose, Step},
 };
 
@@ -36,6 +37,7 @@ impl Node {
         };
         let purpose = Purpose::seat(Step::Commit, key.round(), vote.seat);
         self.send(purpose, &call, self.deadline(look, key.number, Phase::Commit)).await?;
+        self.metrics.voted(Stage::Committed, 1);
         info!(job = short(key.job), round = key.number, seat = vote.seat.number, "committed");
         Ok(())
     }
@@ -50,6 +52,7 @@ impl Node {
         };
         let purpose = Purpose::seat(Step::Reveal, key.round(), vote.seat);
         self.send(purpose, &call, self.deadline(look, key.number, Phase::Reveal)).await?;
+        self.metrics.voted(Stage::Revealed, 1);
         info!(job = short(key.job), round = key.number, seat = vote.seat.number, digest = %vote.opening.digest, "revealed");
         Ok(())
     }
@@ -100,7 +103,9 @@ impl Node {
     }
 
     async fn send_intent(&self, intent: Intent) -> Result<(), StepError> {
-        let receipt = self.wallet.send(intent).await?;
+        let sent = self.wallet.send(intent).await;
+        self.metrics.sent(&sent);
+        let receipt = sent?;
         let block = receipt.block_number.unwrap_or_default();
         let _ = self.heads.clone().wait_for(|head| head.block >= block).await;
         Ok(())

@@ -25,6 +25,8 @@ pub(super) struct Health {
     pub(super) has_answered: bool,
     /// Since its last answer.
     failures: u32,
+    /// Ever.
+    pub(super) lapses: u64,
     last: Option<Lapse>,
     said: bool,
 }
@@ -74,6 +76,7 @@ impl Health {
         };
         self.last = Some(Lapse { failure, at: now, until: now + doubled.min(LONGEST_PAUSE).max(wished) });
         self.failures += 1;
+        self.lapses += 1;
         self.ready = false;
     }
 

@@ -1,0 +1,130 @@
+//! The account: its keystore, its balance, and its seats.
+
+use alloy::primitives::Address;
+use oracle::{
+    chain::{Chain, RegisteredModel, ether},
+    keys::{KeyError, address_of, check_private},
+    manifest::LocalModel,
+};
+
+use super::{Check, DoctorArgs};
+use crate::{
+    commands::{printable, run::RunArgs},
+    config::registered,
+    funds::{Account, Funds},
+    owners::Owners,
+};
+
+/// Whose node it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Operator {
+    pub(super) address: Address,
+}
+
+/// Of the keystore, its permissions and its password; and whose it is.
+pub(super) fn examine_key(args: &DoctorArgs, chain: Option<&Chain>, checks: &mut Vec<Check>) -> Option<Operator> {
+    let key = &args.run.key;
+    for path in key.keystore.iter().chain(&key.password_file) {
+        if let Err(error @ KeyError::Exposed { .. }) = check_private(path) {
+            checks.push(Check::warning("secrets", error.to_string(), "then nobody but this user can copy it"));
+        }
+    }
+
+    let said = args.operator.or_else(|| key.keystore.as_deref().and_then(|path| address_of(path).ok()));
+    let chain_id = chain.map_or(0, |chain| chain.deployment.chain_id);
+    let loaded = key.is_unattended().then(|| key.load(chain_id));
+    match (loaded, said) {
+        (Some(Ok(signer)), said) if said.is_none_or(|said| said == signer.address()) => {
+            checks.push(Check::ok("key", format!("the keystore opens: operator {}", signer.address())));
+            Some(Operator { address: signer.address() })
+        }
+        (Some(Ok(signer)), Some(said)) => {
+            checks.push(Check::failing(
+                "key",
+                format!("the keystore is that of {}, and the operator is said to be {said}", signer.address()),
+                "name the right --keystore, or the right --operator",
+            ));
+            Some(Operator { address: signer.address() })
+        }
+        (Some(Err(error)), said) => {
+            checks.push(Check::error("key", &error));
+            said.map(|address| Operator { address })
+        }
+        (None, Some(address)) => {
+            checks.push(Check::warning(
+                "key",
+                format!("operator {address}; whether the password is right was not tried"),
+                "for a node that starts by itself, put the password into a file and name it with --password-file",
+            ));
+            Some(Operator { address })
+        }
+        (_, None) => {
+            checks.push(Check::error("key", &KeyError::NoneGiven));
+            None
+        }
+    }
+}
+
+/// The registered model that the files are.
+pub(super) async fn examine_model(
+    chain: &Chain,
+    args: &RunArgs,
+    files: Option<&LocalModel>,
+    checks: &mut Vec<Check>,
+) -> Option<RegisteredModel> {
+    match registered(chain, files?, args.model.as_ref()).await {
+        Ok(model) => {
+            checks.push(Check::ok("registry", format!("{} is registered as {}", printable(&model.name), model.id)));
+            Some(model)
+        }
+        Err(error) => {
+            checks.push(Check::error("registry", &error));
+            None
+        }
+    }
+}
+
+/// Money for gas, and seats to be drawn.
+pub(super) async fn examine_funds(
+    chain: &Chain,
+    args: &RunArgs,
+    operator: Operator,
+    model: &RegisteredModel,
+    checks: &mut Vec<Check>,
+) {
+    let account = Account { operator: operator.address, model: model.id };
+    let owners = Owners::new(operator.address, args.owners.iter().copied());
+    match Funds::of(chain, &account, &owners).await {
+        Ok(funds) => checks.extend([balance(operator, &funds), seats(operator, model, &funds)]),
+        Err(error) => checks.push(Check::error("balance", &error)),
+    }
+}
+
+fn balance(operator: Operator, funds: &Funds) -> Check {
+    let (name, balance, needed) = ("balance", ether(funds.balance), ether(funds.needed));
+    let advice = format!("send {} some ETH", operator.address);
+    match (funds.balance.is_zero(), funds.suffice()) {
+        (true, _) => Check::failing(name, "the operator has no money for gas", advice),
+        (_, false) => Check::warning(name, format!("{balance} for gas; ten jobs take {needed}"), advice),
+        (_, true) => Check::ok(name, format!("{balance} for gas; ten jobs take {needed}")),
+    }
+}
+
+fn seats(operator: Operator, model: &RegisteredModel, funds: &Funds) -> Check {
+    let name = "seats";
+    let &Funds { active, young, left, stake, .. } = funds;
+    let found = format!("{active} active, {young} too young to be drawn, {left} left; {} staked", ether(stake));
+    let model = printable(&model.name);
+    match (active, young) {
+        (0, 0) => Check::warning(
+            name,
+            found,
+            format!(
+                "take one with the owner's key: prover-node register --model {model} --operator {}; seats of others need --owner",
+                operator.address
+            ),
+        ),
+        (0, _) => Check::warning(name, found, "wait: a seat is drawn once it is old enough"),
+        _ => Check::ok(name, found),
+    }
+}
