@@ -235,15 +235,16 @@ const PHASES: [&str; 3] = ["requested", "drawn", "sealed"];
 const ENDINGS: [Ending; 4] = [Ending::Settled, Ending::Declined, Ending::Missed, Ending::Reorganised];
 
 /// By [`result`].
-const RESULTS: [&str; 5] = ["mined", "reverted", "refused", "unpaid", "unknown"];
+const RESULTS: [&str; 6] = ["mined", "reverted", "refused", "unpaid", "late", "unknown"];
 
-/// `refused`: its simulation reverted, and it was not sent. `unknown`: it may still be mined.
+/// `refused`: the contract or the endpoint does not want it. `late`: its time was over. `unknown`: it may still be mined.
 fn result(sent: &Result<TransactionReceipt, SendError>) -> &'static str {
     use oracle::chain::ChainError::{NoFunds, Reverted};
     match sent {
         Ok(_) => "mined",
         Err(SendError::RevertedOnChain(_)) => "reverted",
-        Err(SendError::Chain(Reverted(_))) => "refused",
+        Err(SendError::Chain(Reverted(_)) | SendError::Refused(_) | SendError::Overtaken { .. }) => "refused",
+        Err(SendError::TooLate | SendError::NotMined { .. }) => "late",
         Err(SendError::Chain(NoFunds { .. })) => "unpaid",
         Err(_) => "unknown",
     }

@@ -218,6 +218,8 @@ async fn set_up(
     }
 
     let heads = watch_heads(chain.clone(), chain.now().await?);
+    let salts = SaltKey::new(&signer, chain_id, oracle);
+    let wallet = Wallet::spawn(chain.provider.clone(), chain_id, signer, journal.clone(), heads.clone()).await?;
     let identity = Identity::new(&chain.deployment, operator, model.id);
     let account = Account { operator, model: model.id };
     let funds = Funds::of(&chain, &account, &owners).await?;
@@ -234,8 +236,6 @@ async fn set_up(
         metrics: Arc::new(Metrics::new(identity.properties())),
         identity,
     };
-    let salts = SaltKey::new(&signer, chain_id, oracle);
-    let wallet = Wallet::spawn(chain.provider.clone(), chain_id, signer, journal.clone(), heads.clone()).await?;
     let node = Node {
         operator,
         owners,
@@ -377,6 +377,7 @@ impl Node {
                 }
                 if error.is_fatal() {
                     self.journal.end(draw, Ending::Declined, self.now().time).await?;
+                    self.metrics.ended(Ending::Declined);
                     return Err(error);
                 }
                 Ending::Declined
@@ -386,8 +387,8 @@ impl Node {
         crash_point!("job: over");
         debug!(job = short(draw.job), round = draw.number, %ending, "nothing left to do");
         self.journal.end(draw, ending, self.now().time).await?;
-        crash_point!("job: ended");
         self.metrics.ended(ending);
+        crash_point!("job: ended");
         Ok(())
     }
 
