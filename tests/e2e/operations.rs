@@ -205,8 +205,8 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_of_a_whole_job_at_its_most_talkative_holds_no_secret() -> Result<()> {
     let play = Play::begin().await?;
-    let [node] = play.verifiers(["alice"]).await?;
-    let mut node = node.logging("trace");
+    let [mut node] = play.verifiers(["alice"]).await?;
+    node.set("RUST_LOG", Some("trace"));
     node.start()?;
     node.ready(&play.devnet).await?;
     let others = [play.by_hand("bob").await?, play.by_hand("carol").await?];

@@ -47,7 +47,6 @@ pub struct Verifier {
     log: PathBuf,
     finality: Finality,
     environment: Vec<(String, String)>,
-    log_filter: Option<&'static str>,
     process: Option<Process>,
     /// Bytes that were in its log before its last start.
     logged: usize,
@@ -98,7 +97,6 @@ impl Verifier {
             log,
             finality: Finality::Depth(1),
             environment: Vec::new(),
-            log_filter: None,
             process: None,
             logged: 0,
         })
@@ -133,20 +131,7 @@ impl Verifier {
         let (party, seat, finality) = (Party { name: name.clone(), ..self.party.clone() }, self.seat, self.finality);
         let log = devnet.folder.join(format!("{name}.log"));
         let environment = Vec::new();
-        Self {
-            party,
-            seat,
-            program,
-            model_dir,
-            data_dir,
-            flags,
-            log,
-            finality,
-            environment,
-            log_filter: None,
-            process: None,
-            logged: 0,
-        }
+        Self { party, seat, program, model_dir, data_dir, flags, log, finality, environment, process: None, logged: 0 }
     }
 
     /// Serves another model than the bundled one.
@@ -159,12 +144,6 @@ impl Verifier {
     #[must_use]
     pub fn with_finality(self, finality: Finality) -> Self {
         Self { finality, ..self }
-    }
-
-    /// Logs what `RUST_LOG` says.
-    #[must_use]
-    pub fn logging(self, filter: &'static str) -> Self {
-        Self { log_filter: Some(filter), ..self }
     }
 
     /// Runs another program in the node's place, which takes the same flags.
@@ -193,9 +172,6 @@ impl Verifier {
             .env("NO_COLOR", "1")
             .env("RAYON_NUM_THREADS", "1");
         self.logged = std::fs::metadata(&self.log).map_or(0, |log| usize::try_from(log.len()).unwrap_or(usize::MAX));
-        if let Some(filter) = self.log_filter {
-            command.env("RUST_LOG", filter);
-        }
         self.process = Some(Process::start(command, &self.log)?);
         Ok(())
     }
