@@ -13,11 +13,14 @@ use quorate_tests::{
 
 use crate::{all_went_well, log_of};
 
+/// As long as a block takes here.
+const BLOCK_TIME: Duration = Duration::from_millis(250);
+
 /// One for each of three nodes at a time.
 const FAULTS: [[Fault; 3]; 4] = [
     [Fault::Down, Fault::Truncates, Fault::Lags(20)],
     [Fault::Hangs, Fault::RateLimits(3), Fault::HalfOfLogs],
-    [Fault::Drops, Fault::OtherChain, Fault::Delays(Duration::from_secs(1))],
+    [Fault::Drops, Fault::OtherChain, Fault::Delays(BLOCK_TIME)],
     [Fault::Duplicates, Fault::Lags(2), Fault::RateLimits(60)],
 ];
 
