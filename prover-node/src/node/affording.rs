@@ -56,8 +56,9 @@ impl Node {
         Ok(Funds { balance, unopened, reserve, need })
     }
 
-    /// What a transaction pays that is mined now, in wei for a unit of gas.
+    /// What a transaction of ours pays that is mined now, in wei for a unit of gas. Endpoints suggest more.
     pub(super) async fn gas_price(&self) -> Result<u128, StepError> {
-        Ok(self.chain.provider.get_gas_price().await.map_err(ChainError::from)?)
+        let (fees, base) = tokio::join!(self.chain.provider.estimate_eip1559_fees(), self.chain.base_fee());
+        Ok(fees.map_err(ChainError::from)?.max_priority_fee_per_gas + u128::from(base?))
     }
 }
