@@ -287,14 +287,12 @@ impl Journal {
         Ok((!votes.is_empty()).then_some(Sealed { key, votes }))
     }
 
-    /// Seats of other draws than this one whose commitments may be on chain and are not opened for good.
-    pub async fn unopened(&self, besides: DrawKey) -> Result<u64> {
+    /// Seats whose commitments may be on chain and are not opened for good.
+    pub async fn unopened(&self) -> Result<u64> {
         let select = sqlx::query_scalar(
             "SELECT count(*) FROM seats JOIN draws USING (job, number, seed)
-             WHERE ending IS NULL AND digest IS NOT NULL AND NOT (job = ? AND number = ? AND seed = ?)
-             AND content_hash NOT IN (SELECT content_hash FROM outputs)",
+             WHERE ending IS NULL AND digest IS NOT NULL AND content_hash NOT IN (SELECT content_hash FROM outputs)",
         );
-        let select = select.bind(besides.job.as_slice()).bind(besides.number).bind(besides.seed.as_slice());
         let count: i64 = self.check(select.fetch_one(&self.database).await)?;
         Ok(count.cast_unsigned())
     }

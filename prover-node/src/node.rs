@@ -214,7 +214,7 @@ impl Node {
         }
         // What is committed already has to be opened at any price.
         if lost.is_empty() {
-            self.check_budget(&look, drawn.key, seats.len()).await?;
+            self.check_budget(&look, number, seats.len()).await?;
         }
 
         let needed = self.paces.lock().await.estimate(&drawn.spec);
@@ -257,7 +257,6 @@ impl Node {
     }
 
     async fn commit(&self, sealed: Sealed) -> Result<Committed, StepError> {
-        self.check_funds(&sealed).await?;
         self.draw_and_commit(&sealed).await?;
         let Sealed { key, votes } = sealed;
         let look = self.look_at(key).await?;
