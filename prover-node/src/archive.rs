@@ -99,7 +99,9 @@ impl Archive {
 
     /// Fetches the events of jobs that will be looked at, many at once.
     pub async fn open(&self, requests: &[Request]) -> Result<(), ChainError> {
-        let mut known = self.up_to_date(self.heads.borrow().block).await?;
+        // Not in the call: a borrow that is held while it waits keeps the next head out, and the whole runtime with it.
+        let newest = self.heads.borrow().block;
+        let mut known = self.up_to_date(newest).await?;
         let unknown: Vec<_> = requests.iter().filter(|request| !known.jobs.contains_key(&request.id)).collect();
         for requests in unknown.chunks(MOST_JOBS) {
             self.fetch(&mut known, requests).await?;
