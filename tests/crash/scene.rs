@@ -84,14 +84,17 @@ impl Scene {
         Ok(())
     }
 
-    /// Throws blocks away until the node, which may not have seen those, has noticed and ended.
+    /// Throws blocks away until the node, which may not have seen those, has noticed and ended. In between the chain grows:
+    /// one that is as long as before, at the same time, is no news.
     pub(crate) async fn reorganise_until_crashed(&mut self, node: usize) -> Result<()> {
         let (devnet, node) = (&self.play.devnet, &mut self.nodes[node]);
+        let mut last = devnet.chain.now().await?.block;
         devnet
             .until("the reorganisation to be noticed", PATIENCE, async || {
-                let ended = node.ended()?;
-                if ended.is_none() {
-                    devnet.reorganise(3).await?;
+                let (ended, newest) = (node.ended()?, devnet.chain.now().await?.block);
+                if ended.is_none() && newest >= last + 10 {
+                    devnet.reorganise(5).await?;
+                    last = newest;
                 }
                 Ok(ended.map(|_| ()))
             })
