@@ -113,12 +113,13 @@ contract DeployTest is Test, Deploy {
         string memory json = vm.readFile(path);
         vm.removeFile(path);
 
-        assertEq(vm.parseJsonKeys(json, "$").length, 6);
+        assertEq(vm.parseJsonKeys(json, "$").length, 7);
         assertEq(vm.parseJsonUint(json, ".chainId"), block.chainid);
         assertEq(vm.parseJsonAddress(json, ".generationOracle"), address(it.oracle));
         assertEq(vm.parseJsonAddress(json, ".modelRegistry"), address(it.models));
         assertEq(vm.parseJsonAddress(json, ".randomness"), address(it.randomness));
         assertEq(vm.parseJsonAddress(json, ".generationLens"), address(it.lens));
+        assertEq(vm.parseJsonBytes32(json, ".oracleCodeHash"), address(it.oracle).codehash);
         assertEq(vm.parseJsonUint(json, ".block"), 7);
     }
 }
