@@ -1,8 +1,10 @@
 //! The servers: one gives published outputs to whoever asks, by content hash; the other says to the operator how the
 //! node is.
 //!
-//!     --listen          /outputs/{hash}   /health                for everybody, within limits
-//!     --metrics-listen  /metrics          /health   /ready       for the operator's machine
+//! ```text
+//! --listen          /outputs/{hash}   /health                for everybody, within limits
+//! --metrics-listen  /metrics          /health   /ready       for the operator's machine
+//! ```
 
 mod limits;
 mod outputs;
