@@ -151,8 +151,8 @@ impl Stage {
         self.node.kill();
         fs::remove_dir_all(self.node.data_dir())?;
         // At once, anvil would be silent for longer than anybody waits.
-        for _ in 0..AWAY / 1_000 {
-            self.devnet.mine(1_000).await?;
+        for _ in 0..AWAY / 100 {
+            self.devnet.mine(100).await?;
         }
         let newest = self.devnet.chain.now().await?.block;
         self.node.start()?;
