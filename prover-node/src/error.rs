@@ -8,7 +8,7 @@ use oracle::{
 };
 
 use crate::{
-    budget::{Funds, Prospect},
+    budget::{Cover, Prospect},
     data_dir::DataDirError,
     inference::InferenceError,
     journal::Ending,
@@ -87,7 +87,7 @@ pub enum Unable {
     NotWorthIt(Prospect),
     /// What is committed must be opened.
     #[error("there is too little money for gas: {0}; send it some ETH")]
-    NoReserve(Funds),
+    NoReserve(Cover),
 }
 
 /// Why the node does not run.

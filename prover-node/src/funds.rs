@@ -11,12 +11,10 @@ use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use crate::{
+    budget::JOB_GAS,
     owners::Owners,
     pool::{PoolSeat, seats_of},
 };
-
-/// Gas that a job costs a node with one seat, drawing and settling it included: see docs/GAS.md.
-const GAS_OF_A_JOB: u64 = 250_000;
 
 /// Jobs that the balance should pay for.
 const JOBS: u64 = 10;
@@ -62,7 +60,7 @@ impl Funds {
         let served = u64::try_from(seats.len()).unwrap_or(u64::MAX).max(1);
         let mut funds = Self {
             balance: provider.get_balance(account.operator).await?,
-            needed: price * U256::from(GAS_OF_A_JOB * JOBS) * U256::from(served),
+            needed: price * U256::from(JOB_GAS * JOBS) * U256::from(served),
             stake: seats.iter().map(|seat| U256::from(seat.seat.stake)).sum(),
             ..Self::default()
         };

@@ -2,24 +2,31 @@
 
 use std::fs;
 
-use alloy::primitives::U256;
+use alloy::primitives::{B256, U256};
 use eyre::Result;
 use oracle::chain::IGenerationOracle::{Outcome, Phase, Step};
-use quorate_tests::{by_hand::made_up, verifier::Verifier};
+use quorate_tests::{
+    by_hand::{ByHand, made_up},
+    verifier::Verifier,
+};
 
 use crate::play::{PATIENCE, Play, bond, share};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_killed_between_commit_and_reveal_reveals_after_its_restart() -> Result<()> {
+/// Two nodes have committed. Nobody can reveal before carol has, too.
+async fn two_have_committed() -> Result<(Play, [Verifier; 2], ByHand, B256)> {
     let play = Play::begin().await?;
-    let mut nodes = play.nodes(["alice", "bob"]).await?;
-    // Nobody can reveal before this one has committed.
+    let nodes = play.nodes(["alice", "bob"]).await?;
     let last = play.by_hand("carol").await?;
-
     let job = play.submit("a sun").await?;
     for node in &nodes {
         play.step(job, node.seat, Step::Committed).await?;
     }
+    Ok((play, nodes, last, job))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_killed_between_commit_and_reveal_reveals_after_its_restart() -> Result<()> {
+    let (play, mut nodes, last, job) = two_have_committed().await?;
     nodes[0].kill();
     last.commit(job, &made_up(1)).await?;
     play.phase(job, Phase::Reveal).await?;
@@ -39,14 +46,7 @@ async fn a_node_killed_between_commit_and_reveal_reveals_after_its_restart() -> 
 /// Its salt follows from its key, and its picture from the job.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_data_are_lost_after_its_commitment_makes_them_again_and_reveals() -> Result<()> {
-    let play = Play::begin().await?;
-    let mut nodes = play.nodes(["alice", "bob"]).await?;
-    let last = play.by_hand("carol").await?;
-
-    let job = play.submit("a sun").await?;
-    for node in &nodes {
-        play.step(job, node.seat, Step::Committed).await?;
-    }
+    let (play, mut nodes, last, job) = two_have_committed().await?;
     nodes[0].kill();
     fs::remove_dir_all(nodes[0].data_dir())?;
     nodes[0].start()?;
@@ -68,14 +68,7 @@ async fn a_node_whose_data_are_lost_after_its_commitment_makes_them_again_and_re
 /// Another machine, or another numeric profile, makes other bits.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_cannot_make_again_what_it_committed_says_so() -> Result<()> {
-    let play = Play::begin().await?;
-    let mut nodes = play.nodes(["alice", "bob"]).await?;
-    let last = play.by_hand("carol").await?;
-
-    let job = play.submit("a sun").await?;
-    for node in &nodes {
-        play.step(job, node.seat, Step::Committed).await?;
-    }
+    let (play, mut nodes, last, job) = two_have_committed().await?;
     nodes[0].kill();
     fs::remove_dir_all(nodes[0].data_dir())?;
     let [alice, bob] = nodes;

@@ -11,7 +11,6 @@ use alloy::primitives::Address;
 use oracle::chain::Chain;
 use serde::Serialize;
 
-use self::account::Operator;
 use super::{print_json, printable, run::RunArgs};
 
 /// What was typed after `doctor`: what is typed after `run`.
@@ -110,14 +109,14 @@ async fn examine(args: &DoctorArgs) -> Vec<Check> {
         if let Some(model) = &model {
             account::examine_funds(chain, &args.run, operator, model, &mut checks).await;
         }
-        machine::examine_data_dir(&args.run, chain, operator.address, files.as_ref(), &mut checks).await;
+        machine::examine_data_dir(&args.run, chain, operator, files.as_ref(), &mut checks).await;
     }
     outside::examine(&args.run, known, &mut checks).await;
     checks
 }
 
 /// A chain and whose node it is.
-type Known<'a> = Option<(&'a Chain, Operator)>;
+type Known<'a> = Option<(&'a Chain, Address)>;
 
 impl Report {
     fn print(&self) {

@@ -54,7 +54,11 @@ impl Node {
             if self.draining.is_cancelled() {
                 return Err(StepError::Stopping);
             }
-            self.block_after(now).await;
+            match foretold {
+                // Others draw it; should they not, the last call is everybody's.
+                Some(false) => self.rest(now, self.last_call(&look, round)).await,
+                _ => self.block_after(now).await,
+            }
         }
     }
 

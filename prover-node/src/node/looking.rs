@@ -15,6 +15,9 @@ use crate::{
     look::Look,
 };
 
+/// Blocks after which a job is looked at again of which nothing is expected.
+const REST: u64 = 8;
+
 impl Node {
     /// The newest block seen: the only clock.
     pub(crate) fn now(&self) -> ChainTime {
@@ -24,6 +27,19 @@ impl Node {
     /// Waits for another newest block than `seen`.
     pub(crate) async fn block_after(&self, seen: ChainTime) {
         let _ = self.heads.clone().wait_for(|head| *head != seen).await;
+    }
+
+    /// Waits for as long as there is nothing to do before `until`, in seconds since the epoch: for some blocks at most, and
+    /// not if the node is to stop. A job that only waits must not cost something at every block.
+    pub(super) async fn rest(&self, seen: ChainTime, until: u64) {
+        let mut heads = self.heads.clone();
+        let is_over = |head: &ChainTime| {
+            head.block < seen.block || head.block >= seen.block + REST || (head.time >= until && *head != seen)
+        };
+        tokio::select! {
+            _ = heads.wait_for(is_over) => {}
+            () = self.draining.cancelled() => {}
+        }
     }
 
     /// What was asked for, as we noted it.

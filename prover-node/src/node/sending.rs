@@ -85,7 +85,7 @@ impl Node {
             Err(RpcError::ErrorResp(_)) => return Ok(false),
             Err(error) => return Err(ChainError::from(error).into()),
         };
-        Ok(U256::from(gas) * U256::from(self.gas_price().await?) <= reward)
+        Ok(U256::from(gas) * U256::from(self.gas_prices().await?.price) <= reward)
     }
 
     pub(super) fn commitment(&self, key: DrawKey, vote: &Vote) -> B256 {

@@ -1,6 +1,6 @@
 //! What the desk sends: again, anew, and in place of what is not worth sending any more.
 
-use alloy::primitives::{B256, U256};
+use alloy::primitives::{B256, U256, utils::format_units};
 use oracle::chain::{ChainError, ChainTime};
 use tracing::{debug, info};
 
@@ -65,7 +65,8 @@ impl Desk {
             self.repeat(nonce, now).await;
             return Ok(());
         };
-        info!(nonce, purpose = %self.open[&id].intent.purpose, "not mined yet: paying up to {} gwei for a unit of gas", fees.most / 1_000_000_000);
+        let gwei = format_units(fees.most, "gwei").unwrap_or_default();
+        info!(nonce, purpose = %self.open[&id].intent.purpose, "not mined yet: paying up to {gwei} gwei for a unit of gas");
         self.broadcast(Sent { hash: B256::ZERO, nonce, intent: Some(id), gas, fees }, &call, now).await;
         Ok(())
     }

@@ -15,14 +15,8 @@ use crate::{
     owners::Owners,
 };
 
-/// Whose node it is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Operator {
-    pub(super) address: Address,
-}
-
 /// Of the keystore, its permissions and its password; and whose it is.
-pub(super) fn examine_key(args: &DoctorArgs, chain: Option<&Chain>, checks: &mut Vec<Check>) -> Option<Operator> {
+pub(super) fn examine_key(args: &DoctorArgs, chain: Option<&Chain>, checks: &mut Vec<Check>) -> Option<Address> {
     let key = &args.run.key;
     for path in key.keystore.iter().chain(&key.password_file) {
         if let Err(error @ KeyError::Exposed { .. }) = check_private(path) {
@@ -36,7 +30,7 @@ pub(super) fn examine_key(args: &DoctorArgs, chain: Option<&Chain>, checks: &mut
     match (loaded, said) {
         (Some(Ok(signer)), said) if said.is_none_or(|said| said == signer.address()) => {
             checks.push(Check::ok("key", format!("the keystore opens: operator {}", signer.address())));
-            Some(Operator { address: signer.address() })
+            Some(signer.address())
         }
         (Some(Ok(signer)), Some(said)) => {
             checks.push(Check::failing(
@@ -44,11 +38,11 @@ pub(super) fn examine_key(args: &DoctorArgs, chain: Option<&Chain>, checks: &mut
                 format!("the keystore is that of {}, and the operator is said to be {said}", signer.address()),
                 "name the right --keystore, or the right --operator",
             ));
-            Some(Operator { address: signer.address() })
+            Some(signer.address())
         }
         (Some(Err(error)), said) => {
             checks.push(Check::error("key", &error));
-            said.map(|address| Operator { address })
+            said
         }
         (None, Some(address)) => {
             checks.push(Check::warning(
@@ -56,7 +50,7 @@ pub(super) fn examine_key(args: &DoctorArgs, chain: Option<&Chain>, checks: &mut
                 format!("operator {address}; whether the password is right was not tried"),
                 "for a node that starts by itself, put the password into a file and name it with --password-file",
             ));
-            Some(Operator { address })
+            Some(address)
         }
         (_, None) => {
             checks.push(Check::error("key", &KeyError::NoneGiven));
@@ -88,21 +82,21 @@ pub(super) async fn examine_model(
 pub(super) async fn examine_funds(
     chain: &Chain,
     args: &RunArgs,
-    operator: Operator,
+    operator: Address,
     model: &RegisteredModel,
     checks: &mut Vec<Check>,
 ) {
-    let account = Account { operator: operator.address, model: model.id };
-    let owners = Owners::new(operator.address, args.owners.iter().copied());
+    let account = Account { operator, model: model.id };
+    let owners = Owners::new(operator, args.owners.iter().copied());
     match Funds::of(chain, &account, &owners).await {
         Ok(funds) => checks.extend([balance(operator, &funds), seats(operator, model, &funds)]),
         Err(error) => checks.push(Check::error("balance", &error)),
     }
 }
 
-fn balance(operator: Operator, funds: &Funds) -> Check {
+fn balance(operator: Address, funds: &Funds) -> Check {
     let (name, balance, needed) = ("balance", ether(funds.balance), ether(funds.needed));
-    let advice = format!("send {} some ETH", operator.address);
+    let advice = format!("send {operator} some ETH");
     match (funds.balance.is_zero(), funds.suffice()) {
         (true, _) => Check::failing(name, "the operator has no money for gas", advice),
         (_, false) => Check::warning(name, format!("{balance} for gas; ten jobs take {needed}"), advice),
@@ -110,7 +104,7 @@ fn balance(operator: Operator, funds: &Funds) -> Check {
     }
 }
 
-fn seats(operator: Operator, model: &RegisteredModel, funds: &Funds) -> Check {
+fn seats(operator: Address, model: &RegisteredModel, funds: &Funds) -> Check {
     let name = "seats";
     let &Funds { active, young, left, stake, .. } = funds;
     let found = format!("{active} active, {young} too young to be drawn, {left} left; {} staked", ether(stake));
@@ -120,8 +114,7 @@ fn seats(operator: Operator, model: &RegisteredModel, funds: &Funds) -> Check {
             name,
             found,
             format!(
-                "take one with the owner's key: prover-node register --model {model} --operator {}; seats of others need --owner",
-                operator.address
+                "take one with the owner's key: prover-node register --model {model} --operator {operator}; seats of others need --owner"
             ),
         ),
         (0, _) => Check::warning(name, found, "wait: a seat is drawn once it is old enough"),

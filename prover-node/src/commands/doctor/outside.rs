@@ -25,7 +25,7 @@ enum Answer {
 }
 
 pub(super) async fn examine(args: &RunArgs, known: Known<'_>, checks: &mut Vec<Check>) {
-    let operator = known.map(|(_, operator)| operator.address);
+    let operator = known.map(|(_, operator)| operator);
     let listen = args.server.listen;
     let runs = port(listen, args.server.scheme(), operator, checks).await;
 
@@ -44,9 +44,9 @@ pub(super) async fn examine(args: &RunArgs, known: Known<'_>, checks: &mut Vec<C
         )),
     }
     if let Some((chain, operator)) = known {
-        let announced = chain.endpoints(&[operator.address]).await;
+        let announced = chain.endpoints(&[operator]).await;
         checks.push(match announced {
-            Ok(announced) => compare(announced.get(&operator.address), url.as_ref()),
+            Ok(announced) => compare(announced.get(&operator), url.as_ref()),
             Err(error) => Check::error("announced", &error),
         });
     }
