@@ -23,6 +23,8 @@ pub enum Device {
     Cpu,
     /// An NVIDIA GPU.
     Cuda,
+    /// A GPU of Apple's.
+    Metal,
 }
 
 /// What was measured to agree, by device; the first of a device is the one to prefer. A device without any may not be
@@ -36,6 +38,9 @@ pub struct PermittedArithmetic {
     /// On NVIDIA GPUs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cuda: Vec<Arithmetic>,
+    /// On GPUs of Apple's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metal: Vec<Arithmetic>,
 }
 
 impl PermittedArithmetic {
@@ -45,15 +50,17 @@ impl PermittedArithmetic {
         match device {
             Device::Cpu => &self.cpu,
             Device::Cuda => &self.cuda,
+            Device::Metal => &self.metal,
         }
     }
 
     pub(super) fn check(&self) -> Result<(), Unsound> {
-        if self.cpu.is_empty() && self.cuda.is_empty() {
+        let lists = [&self.cpu, &self.cuda, &self.metal];
+        if lists.iter().all(|list| list.is_empty()) {
             return Err(Unsound::NoArithmetic);
         }
         let repeats = |list: &[Arithmetic]| (1..list.len()).any(|i| list[..i].contains(&list[i]));
-        if repeats(&self.cpu) || repeats(&self.cuda) {
+        if lists.iter().any(|list| repeats(list)) {
             return Err(Unsound::RepeatedArithmetic);
         }
         Ok(())

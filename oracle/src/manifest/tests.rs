@@ -25,7 +25,7 @@ fn image() -> Value {
             "bounds": {"minSide": 64, "maxSide": 64, "sideStep": 64, "maxSteps": 50, "maxGuidance": 20000},
             "profile": {"accept": [10, 10, 10, 10], "reject": [20, 20, 20, 20]},
         },
-        "arithmetic": {"cpu": ["f32", "bf16"], "cuda": ["f16"]},
+        "arithmetic": {"cpu": ["f32", "bf16"], "cuda": ["f16"], "metal": ["f32"]},
         "files": [{"path": WEIGHTS, "size": 7, "sha256": B256::from_slice(&Sha256::digest("weights"))}],
     })
 }

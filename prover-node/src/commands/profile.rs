@@ -8,7 +8,7 @@ use crate::inference::{Arithmetic, Attention, Device, GuidanceMode, Settings};
 #[derive(Debug, Clone, Copy, clap::Args)]
 #[command(next_help_heading = "Numeric profile")]
 pub struct ProfileArgs {
-    /// What computes: cpu, or cuda:N for an NVIDIA GPU, in a program that was built with CUDA
+    /// What computes: cpu, or cuda:N or metal:N for a GPU, in a program that was built with it
     #[arg(long, env = "QUORATE_DEVICE", value_name = "DEVICE", default_value = "cpu")]
     device: Device,
     /// What activations are kept in; the model's manifest must permit it

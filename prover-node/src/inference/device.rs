@@ -1,6 +1,10 @@
 //! Devices: what computes.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    panic::{self, UnwindSafe},
+    str::FromStr,
+};
 
 use oracle::manifest;
 
@@ -14,11 +18,13 @@ pub enum Device {
     Cpu,
     /// An NVIDIA GPU, by its number among those that the driver shows (`CUDA_VISIBLE_DEVICES` hides some).
     Cuda(usize),
+    /// A GPU of Apple's, by its number.
+    Metal(usize),
 }
 
 /// What was typed names no device.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("possible values: cpu, cuda, cuda:N")]
+#[error("possible values: cpu, cuda, cuda:N, metal, metal:N")]
 pub struct UnknownDevice;
 
 impl Device {
@@ -28,6 +34,7 @@ impl Device {
         match self {
             Self::Cpu => manifest::Device::Cpu,
             Self::Cuda(_) => manifest::Device::Cuda,
+            Self::Metal(_) => manifest::Device::Metal,
         }
     }
 
@@ -38,23 +45,43 @@ impl Device {
 
     /// Makes it ready for tensors.
     pub(super) fn open(self) -> Result<candle_core::Device, InferenceError> {
-        match self {
-            Self::Cpu => Ok(candle_core::Device::Cpu),
-            Self::Cuda(_) if !candle_core::utils::cuda_is_available() => Err(InferenceError::NoCuda),
-            Self::Cuda(number) => candle_core::Device::new_cuda(number)
-                .map_err(|source| InferenceError::NoDevice { device: self, source }),
-        }
+        let opened = match self {
+            Self::Cpu => return Ok(candle_core::Device::Cpu),
+            Self::Cuda(_) if !candle_core::utils::cuda_is_available() => return Err(InferenceError::NoCuda),
+            Self::Metal(_) if !candle_core::utils::metal_is_available() => return Err(InferenceError::NoMetal),
+            // A program that looks for CUDA's libraries when they are called panics where there are none: cudarc says
+            // which one it is, and then under which forty names it was looked for.
+            Self::Cuda(number) => without_panic(|| candle_core::Device::new_cuda(number))
+                .map_err(|said| said.split(" - ").next().unwrap_or_default().to_owned())
+                .map_err(|reason| InferenceError::NoCudaLibrary { device: self, reason })?,
+            Self::Metal(number) => candle_core::Device::new_metal(number),
+        };
+        opened.map_err(|source| InferenceError::NoDevice { device: self, source })
     }
+}
+
+/// What `work` returns, or what it says if it panics.
+fn without_panic<T>(work: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let returned = panic::catch_unwind(work);
+    panic::set_hook(hook);
+    returned.map_err(|panic| match panic.downcast::<String>() {
+        Ok(said) => *said,
+        Err(panic) => panic.downcast_ref::<&str>().map_or_else(String::new, ToString::to_string),
+    })
 }
 
 impl FromStr for Device {
     type Err = UnknownDevice;
 
     fn from_str(text: &str) -> Result<Self, UnknownDevice> {
-        match text.split_once(':') {
-            None if text == "cpu" => Ok(Self::Cpu),
-            None if text == "cuda" => Ok(Self::Cuda(0)),
-            Some(("cuda", number)) => number.parse().map(Self::Cuda).map_err(|_| UnknownDevice),
+        let (kind, number) = text.split_once(':').unwrap_or((text, "0"));
+        let number = || number.parse().map_err(|_| UnknownDevice);
+        match kind {
+            "cpu" if text == kind => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(number()?)),
+            "metal" => Ok(Self::Metal(number()?)),
             _ => Err(UnknownDevice),
         }
     }
@@ -65,6 +92,7 @@ impl fmt::Display for Device {
         match self {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(number) => write!(f, "cuda:{number}"),
+            Self::Metal(number) => write!(f, "metal:{number}"),
         }
     }
 }
@@ -76,18 +104,27 @@ mod tests {
 
     #[test]
     fn a_device_is_typed_as_it_is_shown() {
-        for device in [Device::Cpu, Device::Cuda(0), Device::Cuda(7)] {
+        for device in [Device::Cpu, Device::Cuda(0), Device::Cuda(7), Device::Metal(1)] {
             assert_eq!(device.to_string().parse(), Ok(device));
         }
         assert_eq!("cuda".parse(), Ok(Device::Cuda(0)));
-        for text in ["", "gpu", "cpu:0", "cuda:", "cuda:-1", "CUDA"] {
+        for text in ["", "gpu", "cpu:0", "cuda:", "cuda:-1", "metal:x", "CUDA"] {
             assert_eq!(text.parse::<Device>(), Err(UnknownDevice), "{text}");
         }
     }
 
     #[test]
-    #[cfg(not(feature = "cuda"))]
-    fn a_build_without_cuda_says_so() {
+    fn a_panic_is_an_error_in_its_own_words() {
+        let which = "libcuda";
+        assert_eq!(without_panic(|| -> u8 { panic!("{which} is missing") }), Err("libcuda is missing".to_owned()));
+        assert_eq!(without_panic(|| -> u8 { panic!("missing") }), Err("missing".to_owned()));
+        assert_eq!(without_panic(|| 7), Ok(7));
+    }
+
+    #[test]
+    #[cfg(not(any(feature = "cuda", feature = "metal")))]
+    fn a_build_without_gpus_says_so() {
         assert!(matches!(Device::Cuda(0).open(), Err(InferenceError::NoCuda)));
+        assert!(matches!(Device::Metal(0).open(), Err(InferenceError::NoMetal)));
     }
 }

@@ -69,12 +69,25 @@ pub enum InferenceError {
     #[error("language models are computed in f32, not in {}: choose --arithmetic f32", names(&[*.0]))]
     TextArithmetic(Arithmetic),
     /// GPUs are compiled in on demand.
-    #[error(
-        "this program was built without CUDA: build it with `cargo build --release -p quorate-prover-node --features cuda`, or choose --device cpu"
-    )]
+    #[error("this program was built without CUDA: build one with `scripts/build-cuda`, or choose --device cpu")]
     NoCuda,
+    /// Not among what was compiled.
+    #[error(
+        "this program was built without Metal: on a Mac, build it with `cargo build --release -p quorate-prover-node --features metal`, or choose --device cpu"
+    )]
+    NoMetal,
+    /// It is looked for when it is first called, and is not there.
+    #[error(
+        "the device {device} cannot be used: {reason}; install NVIDIA's driver and CUDA 13, with LD_LIBRARY_PATH set to where they are, or choose --device cpu"
+    )]
+    NoCudaLibrary {
+        /// In the settings.
+        device: Device,
+        /// Which one.
+        reason: String,
+    },
     /// The driver does not give it.
-    #[error("the device {device} cannot be used: {source}; look at `nvidia-smi`, or choose --device cpu")]
+    #[error("the device {device} cannot be used: {source}; choose another, or --device cpu")]
     NoDevice {
         /// In the settings.
         device: Device,
