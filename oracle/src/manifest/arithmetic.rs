@@ -29,7 +29,7 @@ pub enum Device {
 
 /// What was measured to agree, by device; the first of a device is the one to prefer. A device without any may not be
 /// used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PermittedArithmetic {
     /// On processors.

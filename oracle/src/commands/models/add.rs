@@ -129,7 +129,7 @@ pub(crate) async fn run(args: Args, models: &ModelsDir, context: &Context) -> ey
         source: place.source(),
         pipeline,
         // What the others do differently has to be measured first.
-        arithmetic: PermittedArithmetic { cpu: vec![Arithmetic::F32], cuda: Vec::new() },
+        arithmetic: PermittedArithmetic { cpu: vec![Arithmetic::F32], ..Default::default() },
         golden: Vec::new(),
         files,
     };

@@ -116,7 +116,7 @@ pub(super) fn manifest(bounds: ImageBounds, files: Vec<ModelFile>) -> Manifest {
             bounds,
             profile: ToleranceProfile { accept: [10; 4], reject: [20; 4], evidence: B256::ZERO },
         }),
-        arithmetic: PermittedArithmetic { cpu: vec![Arithmetic::F32, Arithmetic::F16], cuda: vec![] },
+        arithmetic: PermittedArithmetic { cpu: vec![Arithmetic::F32, Arithmetic::F16], ..Default::default() },
         golden: Vec::new(),
         files,
     }
