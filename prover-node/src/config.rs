@@ -21,7 +21,10 @@ use crate::{
     budget::Budget,
     commands::run::RunArgs,
     data_dir::{DataDir, default_path},
+    fleet::queue::Queue,
     inference::Settings,
+    journal::{Location, Owner},
+    output::Storage,
     owners::Owners,
     pool::{PoolSeat, seats_of},
     server::Limits,
@@ -37,8 +40,8 @@ const TRIAL_TOKENS: u32 = 16;
 pub struct Config {
     /// Where it works.
     pub chain: Chain,
-    /// Hash of block 0.
-    pub genesis: B256,
+    /// Whose node it is.
+    pub owner: Owner,
     /// The operator's key.
     pub signer: PrivateKeySigner,
     /// For whom it works.
@@ -47,12 +50,18 @@ pub struct Config {
     pub model: RegisteredModel,
     /// The model as it is on disk; its manifest is the registered one.
     pub files: LocalModel,
-    /// How it computes.
+    /// How it computes, if it does.
     pub settings: Settings,
+    /// Who computes, if others do.
+    pub workers: Option<Queue>,
     /// Something to measure the machine by.
     pub trial: Spec,
     /// Ours alone.
     pub data_dir: DataDir,
+    /// Where the journal is.
+    pub journal: Location,
+    /// Where outputs are kept.
+    pub storage: Storage,
     /// Where outputs are served.
     pub listen: SocketAddr,
     /// Where they are to be had from outside, if that is elsewhere.
@@ -87,19 +96,26 @@ impl Config {
         let genesis = genesis(&chain).await?;
         let data_dir = data_dir(args.data_dir.as_deref(), &chain, genesis, signer.address())?;
         info!(path = %data_dir.path().display(), "data directory");
+        let owner = Owner::new(&chain.deployment, genesis, signer.address());
+        let journal = Location::of(&owner, args.fleet.database.database.as_ref(), data_dir.path());
+        let storage = args.fleet.storage(&owner, &data_dir);
         let settings = args.profile.settings();
+        let workers = args.fleet.workers().await?;
         let public_url = args.server.public_url();
         let tls = args.server.tls().await?;
         Ok(Self {
             chain,
-            genesis,
+            owner,
             signer,
             owners,
             model,
             files,
             settings,
+            workers,
             trial,
             data_dir,
+            journal,
+            storage,
             public_url,
             tls,
             limits: args.server.limits(),

@@ -11,9 +11,8 @@ use crate::{
     budget::{Cover, Prospect},
     data_dir::DataDirError,
     inference::InferenceError,
-    journal::Ending,
-    journal::JournalError,
-    output::EncodingError,
+    journal::{Ending, JournalError, Location},
+    output::{EncodingError, StoreError},
     wallet::SendError,
 };
 
@@ -70,6 +69,9 @@ pub enum Unable {
         /// In seconds of the chain.
         left: u64,
     },
+    /// It is late: the machine was busier than ever, or no worker had time.
+    #[error("it was not made in time to commit to it")]
+    TooSlow,
     /// The model failed.
     #[error("it could not be made: {0}")]
     Inference(#[from] InferenceError),
@@ -77,8 +79,8 @@ pub enum Unable {
     #[error("it could not be encoded: {0}")]
     Encoding(#[from] EncodingError),
     /// What cannot be served must not be committed to.
-    #[error("the output could not be stored: {0}; make room on the disk")]
-    Store(#[source] io::Error),
+    #[error("the output could not be stored: {0}")]
+    Store(#[source] StoreError),
     /// What cannot be remembered must not be committed to.
     #[error("the opening could not be stored: {0}")]
     Seal(#[source] JournalError),
@@ -102,9 +104,9 @@ pub enum NodeError {
     /// Somebody else's, or not to be written.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The folder of outputs cannot be made.
-    #[error("cannot keep outputs in the data directory: {0}; make room, or name another --data-dir")]
-    Outputs(#[source] io::Error),
+    /// The outputs' place cannot be had.
+    #[error(transparent)]
+    Outputs(#[from] StoreError),
     /// No address to serve at.
     #[error("cannot listen on {address}: {source}; choose another address with {flag}")]
     Listen {
@@ -115,6 +117,11 @@ pub enum NodeError {
         /// Why.
         source: io::Error,
     },
+    /// Two nodes with one key would race for nonces and seats.
+    #[error(
+        "another node with this key writes the journal {0} now, and this one can do nothing any more: run one of them only"
+    )]
+    Taken(Location),
     /// The model's thread could not be started.
     #[error("cannot start the model's thread: {0}")]
     Thread(#[source] io::Error),

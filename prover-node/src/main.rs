@@ -4,7 +4,9 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use prover_node::{
-    commands::{backup, doctor, explain, generate, init, register, run, seats, selftest, settings::Settings, status},
+    commands::{
+        backup, doctor, explain, generate, init, register, run, seats, selftest, settings::Settings, status, worker,
+    },
     inference::fix_environment,
 };
 
@@ -36,6 +38,8 @@ enum Command {
     Register(Box<register::RegisterArgs>),
     /// Serve the operator's seats (operator's key)
     Run(Box<run::RunArgs>),
+    /// Compute for nodes on other machines (no key)
+    Worker(Box<worker::WorkerArgs>),
     /// Show seats, stakes, earnings and jobs
     Status(status::StatusArgs),
     /// Copy the node's journal while it runs
@@ -93,6 +97,7 @@ async fn execute(Cli { command, json, config }: Cli, matches: &ArgMatches) -> Ex
         Command::Explain(args) => explain::execute(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Register(args) => register::execute(*args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::execute(*args, json, |pipeline| pipeline).await,
+        Command::Worker(args) => worker::execute(*args, json, |pipeline| pipeline).await.map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::execute(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Backup(args) => backup::execute(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Leave(args) => seats::leave(args, json).await.map(|()| ExitCode::SUCCESS),

@@ -16,7 +16,7 @@ mod looking;
 mod lost;
 mod sending;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, U256};
 use futures_util::future::try_join_all;
@@ -40,7 +40,7 @@ use crate::{
     budget::Budget,
     crash_point,
     error::{StepError, Unable},
-    inference::{Inference, Progress},
+    inference::{Asked, Inference, Made, Progress},
     job::{Accepted, Committed, DrawKey, Drawn, Generated, Revealed, RoundKey, Sealed, Seat, short},
     journal::{Ending, Journal},
     look::Look,
@@ -49,7 +49,7 @@ use crate::{
     owners::Owners,
     pace::Paces,
     salt::SaltKey,
-    schedule::{Schedule, check_time},
+    schedule::{SENDING, Schedule, check_time},
     vitals::Followed,
     wallet::{self, Purpose, Wallet},
 };
@@ -226,13 +226,17 @@ impl Node {
         job.place.turn().await;
         let look = self.look_at(job.key).await?;
         let needed = self.paces.lock().await.estimate(&job.spec);
-        check_time(needed, self.now().time, self.time_to_make(&look, job.key.number))?;
+        let deadline = self.time_to_make(&look, job.key.number);
+        check_time(needed, self.now().time, deadline)?;
 
-        let began = Instant::now();
         let id = short(job.key.job);
         let progress = |at: Progress| debug!(job = id, step = at.step, of = at.steps, "generating");
-        let output = self.inference.generate(job.spec.clone(), job.noise_seed, progress).await.map_err(Unable::from)?;
-        let took = began.elapsed();
+        let asked = Asked { spec: job.spec.clone(), noise_seed: job.noise_seed, deadline, job: Some(job.key.job) };
+        let Made { output, took } = tokio::select! {
+            made = self.inference.generate(asked, progress) => made.map_err(Unable::from)?,
+            // There is just time to say so.
+            () = self.time_is(deadline.saturating_sub(SENDING)) => return Err(Unable::TooSlow.into()),
+        };
 
         self.metrics.made(took);
         info!(job = id, seconds = format!("{:.1}", took.as_secs_f64()), "made");
@@ -246,9 +250,9 @@ impl Node {
 
     /// Keeps what is made. If there is too much of it, what no open job needs goes, the oldest first.
     async fn store(&self, file: &File) -> Result<(), StepError> {
-        self.outputs.put(file).map_err(Unable::Store)?;
+        self.outputs.put(file).await.map_err(Unable::Store)?;
         if self.outputs.is_over_its_limit() {
-            match self.outputs.prune(&self.journal.needed_outputs().await?) {
+            match self.outputs.prune(&self.journal.needed_outputs().await?).await {
                 Ok(removed) => info!(removed, "the oldest outputs were removed: the store is at its limit"),
                 Err(error) => warn!(%error, "the oldest outputs could not be removed"),
             }

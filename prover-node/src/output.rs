@@ -1,28 +1,22 @@
 //! Output files: a picture's PNG or a text's JSON, their content hash, and where they are kept.
 
-use std::{
-    collections::HashSet,
-    fs, io,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::SystemTime,
-};
+mod store;
 
 use alloy::primitives::B256;
+use axum::body::Bytes;
 use image::{
-    ExtendedColorType, ImageEncoder, ImageResult, RgbImage,
+    ExtendedColorType, ImageEncoder, ImageFormat, ImageResult, RgbImage,
     codecs::png::{CompressionType, FilterType, PngEncoder},
 };
-use oracle::{files::write_atomically, output::Output};
+use oracle::output::Output;
 use sha2::{Digest, Sha256};
+
+pub use self::store::{OutputStore, Storage, StoreError};
 
 /// An output as it is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     format: Format,
     content_hash: B256,
 }
@@ -36,7 +30,7 @@ pub enum Format {
     Json,
 }
 
-/// Why an output cannot be written down.
+/// Why an output cannot be written down, or not read.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodingError {
     /// A picture that is none.
@@ -57,6 +51,12 @@ impl Format {
             Self::Png => "image/png",
             Self::Json => "application/json",
         }
+    }
+
+    /// With this at the end of its files' names.
+    #[must_use]
+    pub fn with_extension(extension: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.extension() == extension)
     }
 
     /// Of a file's name.
@@ -80,12 +80,20 @@ impl File {
 
     fn new(format: Format, bytes: Vec<u8>) -> Self {
         let content_hash = B256::from_slice(&Sha256::digest(&bytes));
-        Self { bytes, format, content_hash }
+        Self { bytes: bytes.into(), format, content_hash }
+    }
+
+    /// What such a file holds.
+    pub fn read(format: Format, bytes: &[u8]) -> Result<Output, EncodingError> {
+        Ok(match format {
+            Format::Png => Output::Picture(image::load_from_memory_with_format(bytes, ImageFormat::Png)?.into_rgb8()),
+            Format::Json => Output::Text(serde_json::from_slice(bytes)?),
+        })
     }
 
     /// What is in it.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
@@ -109,98 +117,6 @@ fn png(picture: &RgbImage) -> ImageResult<Vec<u8>> {
     Ok(png)
 }
 
-/// A folder of outputs, each under its content hash.
-#[derive(Debug, Clone)]
-pub struct OutputStore {
-    folder: PathBuf,
-    /// Bytes of all files together at most, after [`Self::prune`].
-    limit: u64,
-    size: Arc<AtomicU64>,
-}
-
-/// A file in the folder.
-struct Kept {
-    path: PathBuf,
-    written: SystemTime,
-    size: u64,
-}
-
-impl OutputStore {
-    /// Opens the folder, and makes it if there is none; it is to hold `limit` bytes at most.
-    pub fn open(folder: impl Into<PathBuf>, limit: u64) -> io::Result<Self> {
-        let folder = folder.into();
-        fs::create_dir_all(&folder)?;
-        let size = kept_in(&folder)?.iter().map(|file| file.size).sum();
-        Ok(Self { folder, limit, size: Arc::new(AtomicU64::new(size)) })
-    }
-
-    /// Keeps `file`; on disk when this returns. Putting it twice is the same as once.
-    pub fn put(&self, file: &File) -> io::Result<PathBuf> {
-        let path = self.path(file.content_hash, file.format);
-        if !path.exists() {
-            write_atomically(&path, &file.bytes)?;
-            self.size.fetch_add(file.bytes.len() as u64, Ordering::Relaxed);
-        }
-        Ok(path)
-    }
-
-    /// Whether there is more than there should be.
-    #[must_use]
-    pub fn is_over_its_limit(&self) -> bool {
-        self.size.load(Ordering::Relaxed) > self.limit
-    }
-
-    /// Removes the oldest files, though none of `needed`, until a tenth of the limit is free, and returns how many went.
-    pub fn prune(&self, needed: &HashSet<B256>) -> io::Result<usize> {
-        let mut files = kept_in(&self.folder)?;
-        files.sort_by_key(|file| file.written);
-        let (mut size, mut removed) = (files.iter().map(|file| file.size).sum::<u64>(), 0);
-        for file in files {
-            if size <= self.limit - self.limit / 10 {
-                break;
-            }
-            if content_hash_of(&file.path).is_some_and(|hash| !needed.contains(&hash)) {
-                fs::remove_file(&file.path)?;
-                (size, removed) = (size - file.size, removed + 1);
-            }
-        }
-        self.size.store(size, Ordering::Relaxed);
-        Ok(removed)
-    }
-
-    /// The file with this content hash, if it is here.
-    pub fn get(&self, content_hash: B256) -> io::Result<Option<File>> {
-        for format in Format::ALL {
-            match fs::read(self.path(content_hash, format)) {
-                Ok(bytes) => return Ok(Some(File { bytes, format, content_hash })),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(None)
-    }
-
-    fn path(&self, content_hash: B256, format: Format) -> PathBuf {
-        self.folder.join(format!("{content_hash:#x}.{}", format.extension()))
-    }
-}
-
-fn kept_in(folder: &Path) -> io::Result<Vec<Kept>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let (path, metadata) = (entry.as_ref().map(fs::DirEntry::path), entry.as_ref().map(fs::DirEntry::metadata));
-        if let (Ok(path), Ok(Ok(metadata))) = (path, metadata) {
-            files.push(Kept { path, written: metadata.modified()?, size: metadata.len() });
-        }
-    }
-    Ok(files)
-}
-
-/// None for what is not ours.
-fn content_hash_of(path: &Path) -> Option<B256> {
-    path.file_stem()?.to_str()?.parse().ok()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -222,44 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn outputs_are_found_by_their_hash() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = OutputStore::open(folder.path().join("outputs"), u64::MAX).unwrap();
+    fn what_a_file_holds_can_be_read_again() {
         let text = Text { text: "a \"fox\"".to_owned(), tokens: vec![7, 0] };
-        for (output, format) in [(Output::Picture(gradient()), Format::Png), (Output::Text(text), Format::Json)] {
+        for output in [Output::Picture(gradient()), Output::Text(text)] {
             let file = File::of(&output).unwrap();
-            assert_eq!(file.format(), format);
-            assert_eq!(store.get(file.content_hash()).unwrap(), None);
-            store.put(&file).unwrap();
-            store.put(&file).unwrap();
-            assert_eq!(store.get(file.content_hash()).unwrap(), Some(file));
+            assert_eq!(File::read(file.format(), file.bytes()).unwrap(), output);
         }
-        assert_eq!(fs::read_dir(folder.path().join("outputs")).unwrap().count(), 2);
-    }
-
-    #[test]
-    fn the_oldest_go_first_and_what_is_needed_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let texts = ["the first", "the second", "a third", "a fourth"];
-        let file = |text: &str| File::of(&Output::Text(Text { text: text.to_owned(), tokens: Vec::new() })).unwrap();
-        let files = texts.map(file);
-        let size = files.iter().map(|file| file.bytes().len() as u64).sum::<u64>();
-        let store = OutputStore::open(folder.path(), size - 1).unwrap();
-        for (file, age) in files.iter().zip([40, 30, 20, 10]) {
-            let path = store.put(file).unwrap();
-            let written = SystemTime::now() - std::time::Duration::from_secs(age);
-            fs::File::open(path).unwrap().set_modified(written).unwrap();
-        }
-        fs::write(folder.path().join("not ours"), "").unwrap();
-        assert!(store.is_over_its_limit());
-        let is_there = |file: &File| store.get(file.content_hash()).unwrap().is_some();
-
-        let removed = store.prune(&HashSet::from([files[0].content_hash()])).unwrap();
-        assert_eq!(removed, 1);
-        assert_eq!(files.each_ref().map(is_there), [true, false, true, true]);
-        assert!(!store.is_over_its_limit() && folder.path().join("not ours").exists());
-
-        // Opened again it knows how much there is.
-        assert!(OutputStore::open(folder.path(), 10).unwrap().is_over_its_limit());
+        assert!(File::read(Format::Png, b"{}").is_err() && File::read(Format::Json, b"[]").is_err());
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! The earliest deadline goes first. Of all orders that one misses the fewest deadlines: if it would miss one, then
 //! every order would (Liu and Layland 1973), so that a job for which there is no room here is one to decline. A job that
-//! has begun is not interrupted.
+//! has begun is not interrupted. Where several workers serve the model, each takes the next job when it is free; a job is
+//! promised only what this very order leaves it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,18 +22,20 @@ pub const SENDING: u64 = 10;
 const SLACK: u32 = 2;
 
 /// The jobs that have been promised the model.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Schedule(Arc<Mutex<Jobs>>);
 
 /// By deadline, and by who came first.
 type Rank = (u64, u64);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Jobs {
     admitted: u64,
     all: BTreeMap<Rank, Job>,
-    /// Who has the model.
-    running: Option<Rank>,
+    /// Who have a model.
+    running: BTreeSet<Rank>,
+    /// How many models there are.
+    width: usize,
 }
 
 #[derive(Debug)]
@@ -55,20 +58,34 @@ impl Schedule {
     pub fn admit(&self, needed: Duration, now: u64, deadline: u64) -> Result<Place, Unable> {
         let mut jobs = lock(&self.0);
         let rank = (deadline, jobs.admitted);
-        let mut until = jobs.running.and_then(|rank| jobs.all.get(&rank)).map_or(Duration::ZERO, |job| job.needed);
-        let waiting = jobs.all.iter().filter(|(other, _)| Some(**other) != jobs.running);
-        for (_, job) in waiting.clone().filter(|(other, _)| **other < rank) {
-            until = until.saturating_add(job.needed);
+        let mut hands = Hands::of(jobs.width);
+        for job in jobs.running.iter().filter_map(|rank| jobs.all.get(rank)) {
+            hands.take(job.needed);
         }
-        until = until.saturating_add(needed);
-        check_time(until, now, deadline)?;
-        for (other, job) in waiting.filter(|(other, _)| **other > rank) {
-            until = until.saturating_add(job.needed);
-            check_time(until, now, other.0)?;
+        let mut waiting = jobs.all.iter().filter(|(other, _)| !jobs.running.contains(other)).peekable();
+        while let Some((_, job)) = waiting.next_if(|(other, _)| **other < rank) {
+            hands.take(job.needed);
+        }
+        check_time(hands.take(needed), now, deadline)?;
+        for (other, job) in waiting {
+            check_time(hands.take(job.needed), now, other.0)?;
         }
         jobs.admitted += 1;
         jobs.all.insert(rank, Job { needed, waits: None });
         Ok(Place { jobs: Arc::clone(&self.0), rank })
+    }
+
+    /// There are so many models from now on; with none, jobs wait for one as if it were there.
+    pub fn widen(&self, width: usize) {
+        let mut jobs = lock(&self.0);
+        jobs.width = width;
+        jobs.go_on();
+    }
+
+    /// How many models there are.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        lock(&self.0).width
     }
 
     /// How many jobs have a place.
@@ -81,6 +98,30 @@ impl Schedule {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Default for Schedule {
+    /// For one model.
+    fn default() -> Self {
+        let jobs = Jobs { admitted: 0, all: BTreeMap::new(), running: BTreeSet::new(), width: 1 };
+        Self(Arc::new(Mutex::new(jobs)))
+    }
+}
+
+/// When each model will be free, if nothing more is promised.
+struct Hands(Vec<Duration>);
+
+impl Hands {
+    fn of(width: usize) -> Self {
+        Self(vec![Duration::ZERO; width.max(1)])
+    }
+
+    /// Gives the next job to who is free first, and says when it is done.
+    fn take(&mut self, needed: Duration) -> Duration {
+        self.0.sort_unstable();
+        self.0[0] = self.0[0].saturating_add(needed);
+        self.0[0]
     }
 }
 
@@ -105,23 +146,20 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut jobs = lock(&self.jobs);
         jobs.all.remove(&self.rank);
-        if jobs.running == Some(self.rank) {
-            jobs.running = None;
+        if jobs.running.remove(&self.rank) {
             jobs.go_on();
         }
     }
 }
 
 impl Jobs {
-    /// Gives the model, if nobody has it, to the first that waits for it.
+    /// Gives each model that nobody has to the first that waits for it.
     fn go_on(&mut self) {
-        if self.running.is_some() {
-            return;
-        }
-        let next = self.all.iter_mut().find_map(|(rank, job)| Some((*rank, job.waits.take()?)));
-        if let Some((rank, told)) = next {
+        while self.running.len() < self.width.max(1) {
+            let next = self.all.iter_mut().find_map(|(rank, job)| Some((*rank, job.waits.take()?)));
+            let Some((rank, told)) = next else { return };
             // If it has stopped waiting it is about to drop its place, which gives the model on.
-            self.running = Some(rank);
+            self.running.insert(rank);
             let _ = told.send(());
         }
     }
@@ -210,6 +248,26 @@ mod tests {
         drop(earliest_turn);
         drop(earliest);
         assert!(has_come(&mut early_turn));
+    }
+
+    #[test]
+    fn two_workers_have_twice_the_time() {
+        let schedule = Schedule::default();
+        schedule.widen(2);
+        let jobs = [100; 4].map(|deadline| schedule.admit(NEEDED, 0, deadline));
+        assert!(jobs.iter().all(Result::is_ok));
+        assert!(schedule.admit(NEEDED, 0, 100).is_err());
+
+        let [first, second, third, _] = jobs.map(Result::unwrap);
+        let mut turns = [&first, &second, &third].map(|place| Box::pin(place.turn()));
+        assert_eq!(turns.each_mut().map(has_come), [true, true, false]);
+        schedule.widen(3);
+        assert!(has_come(&mut turns[2]), "there is one more");
+        drop(turns);
+        // One has gone, and with it the time of one.
+        schedule.widen(2);
+        drop(first);
+        assert!(schedule.admit(NEEDED, 0, 100).is_ok() && schedule.admit(NEEDED, 0, 60).is_err());
     }
 
     #[test]

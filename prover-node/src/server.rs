@@ -112,7 +112,7 @@ mod tests {
         inference::{Generator, Inference, InferenceError, OnProgress},
         journal::Owner,
         metrics::Metrics,
-        output::File,
+        output::{File, Storage},
         vitals::{Followed, Identity},
     };
 
@@ -141,11 +141,11 @@ mod tests {
         let [operator, oracle] = [Address::ZERO; 2];
         let owner = Owner { chain_id: 1, genesis: B256::ZERO, oracle, operator };
         let journal = Journal::open(folder.path(), owner).await.unwrap();
-        let outputs = OutputStore::open(folder.path().join("outputs"), u64::MAX).unwrap();
+        let outputs = OutputStore::open(Storage::Folder(folder.path().join("outputs")), u64::MAX).await.unwrap();
         let file = |text: &str| File::of(&Output::Text(Text { text: text.to_owned(), tokens: vec![] })).unwrap();
         let (shown, hidden) = (file("shown"), file("hidden"));
-        outputs.put(&shown).unwrap();
-        outputs.put(&hidden).unwrap();
+        outputs.put(&shown).await.unwrap();
+        outputs.put(&hidden).await.unwrap();
         journal.publish(shown.content_hash()).await.unwrap();
 
         let heads = watch::Sender::new(ChainTime { block: 5, time: u64::MAX });

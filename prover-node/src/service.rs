@@ -1,11 +1,6 @@
 //! The node's life: set up, follow the chain, give each job a task, and in the end let what was taken be revealed.
 
-use std::{
-    collections::HashSet,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use alloy::{primitives::B256, providers::DynProvider};
 use oracle::{
@@ -29,9 +24,9 @@ use crate::{
     error::{NodeError, StepError},
     funds::{Account, Funds, watch_funds},
     heads::watch_heads,
-    inference::{Generator, Inference, InferenceError},
+    inference::{Asked, Inference, InferenceError, Made},
     job::{DrawKey, RoundKey, short},
-    journal::{Ending, Journal, Owner, Trouble},
+    journal::{Ending, Journal, Trouble},
     metrics::Metrics,
     node::{Node, SOME_TIME},
     output::OutputStore,
@@ -85,16 +80,16 @@ struct Crew {
 }
 
 /// Runs a node until it is told to stop, or cannot go on.
-pub async fn run(config: Config, generator: impl Generator, stop: Stop) -> Result<(), NodeError> {
+pub async fn run(config: Config, inference: Inference, stop: Stop) -> Result<(), NodeError> {
     let mut crew = Crew::default();
     let ended = tokio::select! {
-        ended = live(config, generator, &stop, &mut crew) => Some(ended),
+        ended = live(config, inference, &stop, &mut crew) => Some(ended),
         () = stop.now.cancelled() => None,
     };
     ended.unwrap_or_else(|| Err(NodeError::Interrupted { open: crew.jobs() }))
 }
 
-async fn live(config: Config, generator: impl Generator, stop: &Stop, crew: &mut Crew) -> Result<(), NodeError> {
+async fn live(config: Config, inference: Inference, stop: &Stop, crew: &mut Crew) -> Result<(), NodeError> {
     let (listener, bound) = bind(config.listen, "--listen").await?;
     let (metrics_listener, metrics_bound) = bind(config.metrics_listen, "--metrics-listen").await?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
@@ -102,7 +97,11 @@ async fn live(config: Config, generator: impl Generator, stop: &Stop, crew: &mut
     let (limits, tls) = (config.limits, config.tls.clone());
 
     // The data directory is ours to the end.
-    let (node, vitals, _data_dir) = set_up(config, generator, stop).await?;
+    let (node, vitals, _data_dir) = tokio::select! {
+        set_up = set_up(config, inference, stop) => set_up?,
+        // It may wait for its first worker, and has taken nothing yet.
+        () = stop.drain.cancelled() => return Ok(()),
+    };
     let shelf = Shelf { journal: node.journal.clone(), outputs: node.outputs.clone() };
     let _metrics = AbortOnDropHandle::new(tokio::spawn(serve_metrics(metrics_listener, vitals.clone())));
     let _server = AbortOnDropHandle::new(tokio::spawn(serve(listener, shelf, vitals, limits, tls)));
@@ -110,11 +109,20 @@ async fn live(config: Config, generator: impl Generator, stop: &Stop, crew: &mut
     info!(at = %bound, url, "serving outputs");
     crew.take(&node, Task::Announce(url));
 
-    let ended = work(&node, stop, crew).await;
+    let ended = tokio::select! {
+        ended = work_and_finish(&node, stop, crew) => ended,
+        () = node.journal.taken() => Err(NodeError::Taken(node.journal.location().clone())),
+    };
+    info!("stopped");
+    ended
+}
+
+/// Until it is told to stop, and then until everything that was taken is done.
+async fn work_and_finish(node: &Arc<Node>, stop: &Stop, crew: &mut Crew) -> Result<(), NodeError> {
+    let ended = work(node, stop, crew).await;
     stop.drain.cancel();
     info!(jobs = crew.jobs(), "taking no new jobs; finishing what was taken");
     while crew.one_done().await.is_some() {}
-    info!("stopped");
     ended
 }
 
@@ -198,19 +206,17 @@ async fn turn_down(node: &Node, events: &[Happened], error: &StepError) -> Resul
 
 // ---------------------------------------------------------------------------------------------------------- the set-up
 
-async fn set_up(
-    config: Config,
-    generator: impl Generator,
-    stop: &Stop,
-) -> Result<(Arc<Node>, Vitals, DataDir), NodeError> {
-    let Config { chain, signer, owners, data_dir, genesis, model, appeals, budget, .. } = config;
+async fn set_up(config: Config, inference: Inference, stop: &Stop) -> Result<(Arc<Node>, Vitals, DataDir), NodeError> {
+    let Config { chain, signer, owners, data_dir, model, appeals, budget, .. } = config;
     let (chain_id, oracle) = (chain.deployment.chain_id, chain.deployment.generation_oracle);
     let operator = signer.address();
-    let journal = Journal::open(data_dir.path(), Owner { chain_id, genesis, oracle, operator }).await?;
+    let journal = Journal::open(config.journal, config.owner).await?;
     crash_point!("journal: made");
-    let outputs = OutputStore::open(data_dir.outputs(), config.store_limit).map_err(NodeError::Outputs)?;
-    let inference = Inference::spawn(generator).map_err(NodeError::Thread)?;
-    let settings = format!("{} {:?}", model.id, config.settings);
+    let outputs = OutputStore::open(config.storage, config.store_limit).await?;
+    let settings = match &inference {
+        Inference::Local(_) => format!("{} {:?}", model.id, config.settings),
+        Inference::Fleet(_) => format!("{} by workers", model.id),
+    };
     let mut paces = journal.paces(&settings).await?;
     if paces.is_empty() {
         let (size, pace) = paces.measured(&config.trial, time_of_trial(&inference, &config.trial).await?);
@@ -249,8 +255,8 @@ async fn set_up(
         heads,
         journal,
         outputs,
+        schedule: schedule_of(&inference),
         inference,
-        schedule: Schedule::default(),
         paces: Mutex::new(paces),
         settings,
         draining: stop.drain.clone(),
@@ -261,11 +267,25 @@ async fn set_up(
     Ok((Arc::new(node), vitals, data_dir))
 }
 
+/// As wide as there are hands.
+fn schedule_of(inference: &Inference) -> Schedule {
+    let schedule = Schedule::default();
+    if let Inference::Fleet(fleet) = inference {
+        let (widened, mut hands) = (schedule.clone(), fleet.hands());
+        tokio::spawn(async move {
+            // With none at all, jobs wait for one to come as long as there is time.
+            while let Ok(hands) = hands.wait_for(|hands| widened.width() != *hands).await.map(|hands| *hands) {
+                widened.widen(hands);
+            }
+        });
+    }
+    schedule
+}
+
 /// Makes something for nobody, to see that the model works and how long it takes here.
 async fn time_of_trial(inference: &Inference, trial: &Spec) -> Result<Duration, InferenceError> {
-    let began = Instant::now();
-    inference.generate(trial.clone(), B256::ZERO, |_| {}).await?;
-    let took = began.elapsed();
+    let asked = Asked { spec: trial.clone(), noise_seed: B256::ZERO, deadline: u64::MAX, job: None };
+    let Made { took, .. } = inference.generate(asked, |_| {}).await?;
     info!(seconds = format!("{:.1}", took.as_secs_f64()), "the model works; {} made on trial", trial.makes());
     Ok(took)
 }

@@ -84,6 +84,8 @@ pub enum Unready {
     Behind(u64),
     /// The model's thread has ended.
     NoModel,
+    /// None of them is there.
+    NoWorker,
     /// It might not be able to reveal.
     LowFunds(Funds),
 }
@@ -97,6 +99,7 @@ impl fmt::Display for Unready {
             }
             Self::Behind(blocks) => write!(f, "it is catching up: {blocks} blocks to go"),
             Self::NoModel => f.write_str("the model's thread has ended: restart the node"),
+            Self::NoWorker => f.write_str("no worker serves the model: start one with `prover-node worker`"),
             Self::LowFunds(Funds { balance, needed, .. }) => {
                 write!(f, "the operator has {} and needs {} for gas: send it some ETH", ether(*balance), ether(*needed))
             }
@@ -141,11 +144,15 @@ impl Vitals {
     pub fn unready(&self) -> Vec<Unready> {
         let (head, followed, funds) = (self.head(), *self.followed.borrow(), *self.funds.borrow());
         let (age, behind) = (age(head), head.block.saturating_sub(followed.caught_up_at));
+        let missing = match self.inference {
+            Inference::Local(_) => Unready::NoModel,
+            Inference::Fleet(_) => Unready::NoWorker,
+        };
         [
             (self.draining.is_cancelled(), Unready::Stopping),
             (age > STALE, Unready::Stale(age)),
             (behind > BEHIND, Unready::Behind(head.block.saturating_sub(followed.block))),
-            (!self.inference.is_alive(), Unready::NoModel),
+            (self.inference.hands() == 0, missing),
             (!funds.suffice(), Unready::LowFunds(funds)),
         ]
         .into_iter()

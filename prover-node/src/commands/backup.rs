@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use alloy::primitives::B256;
+use eyre::bail;
 use serde::Serialize;
 
 use super::print_json;
-use crate::{data_dir::only_path, journal::Journal};
+use crate::{data_dir::only_path, database::DatabaseArgs, journal::Journal};
 
 /// What was typed after `backup`.
 #[derive(Clone, clap::Args)]
@@ -14,6 +15,8 @@ use crate::{data_dir::only_path, journal::Journal};
 The copy is one moment of the journal, whole and checked; FILE.sha256 is what `sha256sum -c` reads. It holds openings: keep it as secret as the keystore.
 
 To go back to it, stop the node, put it as journal.sqlite into an empty directory, and run with --data-dir. What happened since is read off the chain; what was committed since is made again.
+
+A journal in Postgres (--database) is not copied by this program but by Postgres' own: pg_dump --format=custom --file=FILE \"$QUORATE_DATABASE\"
 
 Examples:
   prover-node backup /mnt/usb/journal.sqlite
@@ -25,6 +28,8 @@ pub struct BackupArgs {
     /// The node's data directory [default: the only one in ~/.local/share/quorate/prover-node]
     #[arg(long, env = "QUORATE_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 #[derive(Serialize)]
@@ -37,8 +42,14 @@ struct Report {
 
 /// Copies, checks, and says what came of it.
 pub async fn execute(args: BackupArgs, json: bool) -> eyre::Result<()> {
+    if let Some(database) = &args.database.database {
+        bail!(
+            "the journal is in {database}, which this program does not copy: back it up with `pg_dump --format=custom --file={} \"$QUORATE_DATABASE\"`",
+            args.file.display()
+        );
+    }
     let folder = args.data_dir.map_or_else(only_path, Ok)?;
-    let backup = Journal::read(&folder).await?.backup(&args.file).await?;
+    let backup = Journal::read(folder.as_path()).await?.backup(&args.file).await?;
     let report = Report { file: args.file, bytes: backup.bytes, sha256: backup.sha256 };
     if json {
         return print_json(&report);

@@ -2,6 +2,7 @@
 
 mod account;
 mod chain;
+mod fleet;
 mod machine;
 mod outside;
 
@@ -110,6 +111,7 @@ async fn examine(args: &DoctorArgs) -> Vec<Check> {
             account::examine_funds(chain, &args.run, operator, model, &mut checks).await;
         }
         machine::examine_data_dir(&args.run, chain, operator, files.as_ref(), &mut checks).await;
+        fleet::examine(&args.run, chain, operator, files.as_ref(), &mut checks).await;
     }
     outside::examine(&args.run, known, &mut checks).await;
     checks

@@ -19,7 +19,7 @@ use oracle::{
 use serde::Serialize;
 
 use super::{Wei, duration, operator::OperatorArgs, print_json, printable, when};
-use crate::{commands::status::journal_of, journal::Trouble, look::Look};
+use crate::{commands::status::journal_of, database::DatabaseArgs, journal::Trouble, look::Look};
 
 /// Notes of the node that are shown.
 const NOTES: u32 = 5;
@@ -38,6 +38,8 @@ pub struct ExplainArgs {
     /// The node's data directory [default: the one that `run` takes]
     #[arg(long, env = "QUORATE_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    database: DatabaseArgs,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -126,7 +128,7 @@ pub async fn execute(args: ExplainArgs, json: bool) -> eyre::Result<()> {
     let events = dated(&chain, &request, now).await?;
     let history = History::of(events.iter().map(|dated| &dated.event));
     let look = Look::of(request, history, &chain.windows, now);
-    let notes = match journal_of(&chain, args.data_dir.as_deref(), operator).await? {
+    let notes = match journal_of(&chain, &args.database, args.data_dir.as_deref(), operator).await? {
         Some(journal) => journal.troubles(Some(look.request.id), NOTES).await?,
         None => Vec::new(),
     };

@@ -187,6 +187,10 @@ fn anchor(answers: &mut Answers) -> eyre::Result<()> {
             *value = absolute(&*value)?.display().to_string();
         }
     }
+    // It may be a bucket.
+    for value in answers.get_mut("store").into_iter().flatten().filter(|value| !value.contains("://")) {
+        *value = absolute(&*value)?.display().to_string();
+    }
     // It may be a name, too.
     for value in answers.get_mut("model-dir").into_iter().flatten().filter(|value| Path::new(value).is_dir()) {
         *value = absolute(&*value)?.display().to_string();

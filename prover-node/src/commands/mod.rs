@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod doctor;
 pub mod explain;
+pub mod fleet;
 pub mod generate;
 pub mod init;
 pub mod operator;
@@ -14,6 +15,7 @@ pub mod selftest;
 pub mod server;
 pub mod settings;
 pub mod status;
+pub mod worker;
 
 use std::io::IsTerminal;
 

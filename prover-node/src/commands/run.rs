@@ -12,11 +12,12 @@ use oracle::{
 };
 use tracing::error;
 
-use super::{init_logs, profile::ProfileArgs, server::ServerArgs};
+use super::{fleet::FleetArgs, init_logs, profile::ProfileArgs, server::ServerArgs};
 use crate::{
     config::Config,
     error::NodeError,
-    inference::{Generator, Model},
+    fleet::Fleet,
+    inference::{Generator, Inference, Model},
     node,
     selftest::ensure_serves_once,
     stop::Stop,
@@ -72,6 +73,9 @@ pub struct RunArgs {
     /// How to serve outputs.
     #[command(flatten)]
     pub server: ServerArgs,
+    /// What it shares with other machines.
+    #[command(flatten)]
+    pub fleet: FleetArgs,
 }
 
 /// In wei.
@@ -98,9 +102,15 @@ pub async fn execute<G: Generator>(
     init_logs(json);
     let stop = Stop::on_signals()?;
     let config = Config::from_args(args).await?;
-    let model = Model::load(&config.files, config.settings)?;
-    ensure_serves_once(&config.files, &model, config.settings, &config.data_dir.selftest_marker())?;
-    match node::run(config, generator_of(model), stop).await {
+    let inference = match &config.workers {
+        Some(queue) => Inference::Fleet(Fleet::join(queue.clone(), &config.owner, config.files.hash)),
+        None => {
+            let model = Model::load(&config.files, config.settings)?;
+            ensure_serves_once(&config.files, &model, config.settings, &config.data_dir.selftest_marker())?;
+            Inference::spawn(generator_of(model)).map_err(NodeError::Thread)?
+        }
+    };
+    match node::run(config, inference, stop).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error @ NodeError::Interrupted { .. }) => {
             error!("{error}");

@@ -22,7 +22,8 @@ use super::{Wei, operator::OperatorArgs, print_json};
 use crate::{
     config::genesis,
     data_dir::default_path,
-    journal::{Journal, JournalError, LatestDraw, OpenJobs, Trouble},
+    database::DatabaseArgs,
+    journal::{Journal, JournalError, LatestDraw, Location, OpenJobs, Owner, Trouble},
     look::Look,
     pool::{PoolSeat, seats_of},
 };
@@ -54,6 +55,8 @@ pub struct StatusArgs {
     /// The node's data directory [default: the one that `run` takes]
     #[arg(long, env = "QUORATE_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    database: DatabaseArgs,
     /// Show it again and again until Ctrl-C
     #[arg(long, short, conflicts_with = "json")]
     watch: bool,
@@ -147,7 +150,7 @@ impl Report {
             Some(account) => account,
             None => args.operator.address()?,
         };
-        let journal = journal_of(chain, args.data_dir.as_deref(), account).await?;
+        let journal = journal_of(chain, &args.database, args.data_dir.as_deref(), account).await?;
         let head = chain.now().await?;
         let mut report = Self {
             account,
@@ -185,17 +188,20 @@ async fn seats(chain: &Chain, model: Option<&ModelRef>, account: Address) -> eyr
     Ok(lines)
 }
 
-/// That of the operator's node on this machine; none if it has not run here.
+/// That of the operator's node, on this machine or in the database; none if it has not run.
 pub(crate) async fn journal_of(
     chain: &Chain,
+    database: &DatabaseArgs,
     data_dir: Option<&Path>,
     operator: Address,
 ) -> eyre::Result<Option<Journal>> {
+    let genesis = genesis(chain).await?;
     let folder = match data_dir {
         Some(folder) => folder.to_owned(),
-        None => default_path(chain.deployment.chain_id, genesis(chain).await?, operator)?,
+        None => default_path(chain.deployment.chain_id, genesis, operator)?,
     };
-    match Journal::read(&folder).await {
+    let owner = Owner::new(&chain.deployment, genesis, operator);
+    match Journal::read(Location::of(&owner, database.database.as_ref(), &folder)).await {
         Ok(journal) => Ok(Some(journal)),
         Err(JournalError::Missing(_)) => Ok(None),
         Err(error) => Err(error.into()),

@@ -120,6 +120,9 @@ pub enum InferenceError {
     /// Whoever asked for the picture has gone.
     #[error("the generation was cancelled")]
     Cancelled,
+    /// On another machine.
+    #[error("by the workers: {0}")]
+    Worker(String),
     /// The model's thread has ended.
     #[error("the model's thread has stopped; restart the node and look for its last message")]
     Stopped,

@@ -1,7 +1,7 @@
 //! From a spec and a noise seed to a picture or a text.
 //!
 //! [`Pipeline`] is text-to-image diffusion in the layout of Stable Diffusion, [`language::Model`] a decoder-only transformer;
-//! [`Model`] is either, and [`Inference`] gives it a thread of its own. A picture is a function of the model, the spec and
+//! [`Model`] is either, and [`Inference`] gives it a thread of its own, or leaves the work to a fleet. A picture is a function of the model, the spec and
 //! the noise seed, up to the last bits of [`Settings`]; a text of the model and the spec.
 
 mod config;
@@ -13,7 +13,12 @@ pub mod language;
 mod settings;
 mod weights;
 
-use std::{io, ops::ControlFlow, thread};
+use std::{
+    io,
+    ops::ControlFlow,
+    thread,
+    time::{Duration, Instant},
+};
 
 use alloy::primitives::B256;
 use oracle::{
@@ -28,6 +33,8 @@ pub use environment::fix_environment;
 pub use error::InferenceError;
 pub use image::Pipeline;
 pub use settings::{Arithmetic, Attention, GuidanceMode, Settings};
+
+use crate::fleet::Fleet;
 
 /// How far a generation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,17 +101,42 @@ impl Generator for Model {
     }
 }
 
-/// A handle to a generator that runs on its own thread. The thread ends with the last handle.
-#[derive(Clone)]
-pub struct Inference {
-    requests: mpsc::Sender<Request>,
+/// What is to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// Of what kind, of what, how large.
+    pub spec: Spec,
+    /// What generation starts from.
+    pub noise_seed: B256,
+    /// When it is too late, in seconds since the epoch, by the chain's clock.
+    pub deadline: u64,
+    /// For which job, if it is for one.
+    pub job: Option<B256>,
 }
 
-struct Request {
-    spec: Spec,
-    noise_seed: B256,
+/// What was made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    /// By the model.
+    pub output: Output,
+    /// How long the model took.
+    pub took: Duration,
+}
+
+/// A handle to who computes: a generator on its own thread, which ends with the last handle, or a fleet of workers.
+#[derive(Clone)]
+pub enum Inference {
+    /// On this machine.
+    Local(mpsc::Sender<Request>),
+    /// On others.
+    Fleet(Fleet),
+}
+
+/// What the model's thread is asked.
+pub struct Request {
+    asked: Asked,
     progress: mpsc::UnboundedSender<Progress>,
-    reply: oneshot::Sender<Result<Output, InferenceError>>,
+    reply: oneshot::Sender<Result<Made, InferenceError>>,
 }
 
 impl Inference {
@@ -116,43 +148,47 @@ impl Inference {
                 answer(&generator, request);
             }
         })?;
-        Ok(Self { requests })
+        Ok(Self::Local(requests))
     }
 
-    /// Whether its thread is there to answer.
+    /// How many can compute at the same time: one as long as there is the thread, or as many as there are workers.
     #[must_use]
-    pub fn is_alive(&self) -> bool {
-        !self.requests.is_closed()
+    pub fn hands(&self) -> usize {
+        match self {
+            Self::Local(requests) => usize::from(!requests.is_closed()),
+            Self::Fleet(fleet) => *fleet.hands().borrow(),
+        }
     }
 
-    /// Waits for the model to be free and then for its output. Dropping the future cancels at the next step.
-    pub async fn generate(
-        &self,
-        spec: Spec,
-        noise_seed: B256,
-        mut on_progress: impl FnMut(Progress),
-    ) -> Result<Output, InferenceError> {
+    /// Waits for the model to be free and then for its output. Dropping the future cancels at the next step. Workers do
+    /// not say how far they are.
+    pub async fn generate(&self, asked: Asked, mut on_progress: impl FnMut(Progress)) -> Result<Made, InferenceError> {
+        let requests = match self {
+            Self::Local(requests) => requests,
+            Self::Fleet(fleet) => return fleet.generate(asked).await,
+        };
         let (progress, mut steps) = mpsc::unbounded_channel();
-        let (reply, output) = oneshot::channel();
-        let request = Request { spec, noise_seed, progress, reply };
-        self.requests.send(request).await.map_err(|_| InferenceError::Stopped)?;
+        let (reply, made) = oneshot::channel();
+        let request = Request { asked, progress, reply };
+        requests.send(request).await.map_err(|_| InferenceError::Stopped)?;
 
         while let Some(step) = steps.recv().await {
             on_progress(step);
         }
-        output.await.unwrap_or(Err(InferenceError::Stopped))
+        made.await.unwrap_or(Err(InferenceError::Stopped))
     }
 }
 
 fn answer(generator: &impl Generator, request: Request) {
-    let Request { spec, noise_seed, progress, reply } = request;
+    let Request { asked, progress, reply } = request;
     if reply.is_closed() {
         return;
     }
+    let began = Instant::now();
     // The receiver lives inside the caller's future: it is gone as soon as that is dropped.
-    let output = generator.generate(&spec, noise_seed, &mut |step| match progress.send(step) {
+    let output = generator.generate(&asked.spec, asked.noise_seed, &mut |step| match progress.send(step) {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(()),
     });
-    let _ = reply.send(output);
+    let _ = reply.send(output.map(|output| Made { output, took: began.elapsed() }));
 }

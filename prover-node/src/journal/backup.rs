@@ -51,7 +51,7 @@ impl Journal {
         let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // Salts are in it: readable by its owner only.
         let copy = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
-        sqlx::query("VACUUM INTO ?").bind(copy.path().to_string_lossy()).execute(&self.database).await?;
+        sqlx::query("VACUUM INTO $1").bind(copy.path().to_string_lossy().into_owned()).execute(&self.database).await?;
         check(copy.path()).await?;
 
         // SQLite writes to the file that has the name, which need not be the one that was made here.
@@ -99,7 +99,7 @@ mod tests {
     #[tokio::test]
     async fn a_copy_made_while_a_node_writes_is_a_journal_to_go_on_with() {
         let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        let journal = open(&folder).await;
+        let journal = open(folder.path()).await;
         journal.put_request(&request()).await.unwrap();
         journal.put_draw(&drawn(2)).await.unwrap();
         journal.put_sealed(&sealed(drawn(2), 200)).await.unwrap();
@@ -121,7 +121,7 @@ mod tests {
     #[tokio::test]
     async fn a_copy_that_cannot_be_made_leaves_nothing() {
         let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        let journal = open(&folder).await;
+        let journal = open(folder.path()).await;
         let nowhere = elsewhere.path().join("no/such/folder");
 
         assert!(matches!(journal.backup(&nowhere).await, Err(BackupError::Unwritable { .. })));

@@ -1,41 +1,56 @@
 //! Why the journal cannot be used.
 
-use std::path::PathBuf;
-
 use sqlx::migrate::MigrateError;
 
-use super::Owner;
+use super::{Location, Owner};
+use crate::database::DatabaseError;
 
 /// Why the journal could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// Disk full, no permission, or damaged.
-    #[error("the journal {} cannot be used: {source}; check the disk's space and permissions", path.display())]
+    /// Disk full, no permission, damaged, or out of reach.
+    #[error("the journal {at} cannot be used: {source}; {}", match at {
+        Location::Folder(_) => "check the disk's space and permissions",
+        Location::Postgres { .. } => "check that the database runs, and that --database names it and a role of it that may make schemas",
+    })]
     Database {
-        /// The file.
-        path: PathBuf,
-        /// In SQLite's words.
+        /// Where it is.
+        at: Location,
+        /// In the database's words.
         source: sqlx::Error,
     },
     /// Made by a newer version, or not a journal.
-    #[error("the journal {} has another layout than this version's: {source}", path.display())]
+    #[error("the journal {at} has another layout than this version's: {source}")]
     Layout {
-        /// The file.
-        path: PathBuf,
+        /// Where it is.
+        at: Location,
         /// What differs.
         source: MigrateError,
     },
     /// It belongs to another operator or deployment.
-    #[error("{} is the journal of {found}, and this is {expected}: name another --data-dir", path.display())]
+    #[error("{at} is the journal of {found}, and this is {expected}: name another --data-dir")]
     OtherOwner {
-        /// The file.
-        path: PathBuf,
+        /// Where it is.
+        at: Location,
         /// In the journal.
         found: Box<Owner>,
         /// Of this process.
         expected: Box<Owner>,
     },
     /// Nothing was written yet.
-    #[error("there is no journal {}: this node has not run yet", .0.display())]
-    Missing(PathBuf),
+    #[error("there is no journal {0}: this node has not run yet")]
+    Missing(Location),
+    /// Two nodes with one key would race for nonces and seats.
+    #[error(
+        "another node writes the journal {0}: stop it first, or give this one a key of its own; what a machine held that vanished is free after half a minute"
+    )]
+    InUse(Location),
+    /// What it says is stored may be lost.
+    #[error(
+        "the database of the journal {0} runs with fsync = off, and may forget openings: set fsync = on in its postgresql.conf"
+    )]
+    Forgetful(Location),
+    /// What was typed is none.
+    #[error(transparent)]
+    NoDatabase(#[from] DatabaseError),
 }

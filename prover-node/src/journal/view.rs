@@ -2,13 +2,13 @@
 
 use alloy::primitives::B256;
 use serde::Serialize;
-use sqlx::{FromRow, Row, sqlite::SqliteRow};
+use sqlx::{FromRow, Row, any::AnyRow};
 
 use super::{Journal, Result, rows::hash};
 use crate::job::DrawKey;
 
 /// Troubles that are kept.
-const TROUBLES: u32 = 100;
+const TROUBLES: i64 = 100;
 
 /// A draw, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,99 +39,50 @@ impl Journal {
     /// The newest draws with seats of ours, open ones first.
     pub async fn latest_draws(&self, most: u32) -> Result<Vec<LatestDraw>> {
         let select = sqlx::query_as(
-            "SELECT job, number, seed, deadline, ending, EXISTS (SELECT 1 FROM seats WHERE seats.job = draws.job
+            "SELECT job, number, seed, deadline, ending, (SELECT count(*) FROM seats WHERE seats.job = draws.job
              AND seats.number = draws.number AND seats.seed = draws.seed AND digest IS NOT NULL) AS sealed
-             FROM draws ORDER BY ending IS NOT NULL, rowid DESC LIMIT ?",
+             FROM draws ORDER BY ending IS NOT NULL, rowid DESC LIMIT $1",
         );
-        self.check(select.bind(most).fetch_all(&self.database).await)
+        self.done(select.bind(i64::from(most)).fetch_all(&self.database)).await
     }
 
     /// Something went wrong, at `time` by the chain's clock. The oldest are forgotten.
     pub async fn put_trouble(&self, trouble: &Trouble) -> Result<()> {
-        let insert = sqlx::query("INSERT INTO troubles (job, time, message) VALUES (?, ?, ?)")
+        let insert = sqlx::query("INSERT INTO troubles (job, time, message) VALUES ($1, $2, $3)")
             .bind(trouble.job.map(|job| job.to_vec()))
             .bind(trouble.time.cast_signed())
             .bind(&trouble.message);
         self.run(insert).await?;
-        let forget = sqlx::query("DELETE FROM troubles WHERE rowid <= (SELECT max(rowid) FROM troubles) - ?");
+        let forget = sqlx::query("DELETE FROM troubles WHERE rowid <= (SELECT max(rowid) FROM troubles) - $1");
         self.run(forget.bind(TROUBLES)).await
     }
 
     /// What went wrong lately, newest first; with a job, only what was about it.
     pub async fn troubles(&self, job: Option<B256>, most: u32) -> Result<Vec<Trouble>> {
         let select = sqlx::query_as(
-            "SELECT job, time, message FROM troubles WHERE ?1 IS NULL OR job = ?1 ORDER BY rowid DESC LIMIT ?2",
+            "SELECT job, time, message FROM troubles WHERE $1 IS NULL OR job = $1 ORDER BY rowid DESC LIMIT $2",
         );
-        self.check(select.bind(job.map(|job| job.to_vec())).bind(most).fetch_all(&self.database).await)
+        self.done(select.bind(job.map(|job| job.to_vec())).bind(i64::from(most)).fetch_all(&self.database)).await
     }
 }
 
-impl FromRow<'_, SqliteRow> for LatestDraw {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+impl FromRow<'_, AnyRow> for LatestDraw {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             key: DrawKey::from_row(row)?,
             deadline: row.try_get::<i64, _>("deadline")?.cast_unsigned(),
-            sealed: row.try_get("sealed")?,
+            sealed: row.try_get::<i64, _>("sealed")? > 0,
             ending: row.try_get("ending")?,
         })
     }
 }
 
-impl FromRow<'_, SqliteRow> for Trouble {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+impl FromRow<'_, AnyRow> for Trouble {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let job = match row.try_get::<Option<&[u8]>, _>("job")? {
             Some(_) => Some(hash(row, "job")?),
             None => None,
         };
         Ok(Self { job, time: row.try_get::<i64, _>("time")?.cast_unsigned(), message: row.try_get("message")? })
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use tempfile::TempDir;
-
-    use super::*;
-    use crate::{
-        job::tests::{drawn, request, sealed},
-        journal::{Ending, Owner},
-    };
-
-    async fn open(folder: &TempDir) -> Journal {
-        let [oracle, operator] = [alloy::primitives::Address::ZERO; 2];
-        Journal::open(folder.path(), Owner { chain_id: 1, genesis: B256::ZERO, oracle, operator }).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn the_newest_troubles_are_kept() {
-        let folder = TempDir::new().unwrap();
-        let journal = open(&folder).await;
-        for time in 0..150 {
-            let job = (time % 2 == 0).then_some(request().id);
-            journal.put_trouble(&Trouble { job, time, message: format!("number {time}") }).await.unwrap();
-        }
-
-        let newest = journal.troubles(None, 2).await.unwrap();
-        assert_eq!(newest.iter().map(|trouble| trouble.time).collect::<Vec<_>>(), [149, 148]);
-        assert_eq!(newest[1].job, Some(request().id));
-        assert_eq!(journal.troubles(None, 1_000).await.unwrap().len(), 100);
-        assert_eq!(journal.troubles(Some(request().id), 1_000).await.unwrap().len(), 50);
-    }
-
-    #[tokio::test]
-    async fn open_draws_are_shown_before_those_that_ended() {
-        let folder = TempDir::new().unwrap();
-        let journal = open(&folder).await;
-        journal.put_request(&request()).await.unwrap();
-        for seed in [2, 3] {
-            journal.put_draw(&drawn(seed)).await.unwrap();
-        }
-        journal.put_sealed(&sealed(drawn(2), 200)).await.unwrap();
-        journal.end(drawn(3).key, Ending::Missed, 300).await.unwrap();
-
-        let [open, ended] = <[_; 2]>::try_from(journal.latest_draws(9).await.unwrap()).unwrap();
-        assert_eq!((open.key, open.sealed, open.ending), (drawn(2).key, true, None));
-        assert_eq!((ended.key, ended.sealed, ended.ending.as_deref()), (drawn(3).key, false, Some("missed")));
     }
 }

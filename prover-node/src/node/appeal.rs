@@ -16,7 +16,8 @@ use tracing::{info, warn};
 use super::Node;
 use crate::{
     error::StepError,
-    job::{DrawKey, Vote, short},
+    inference::{Asked, Made},
+    job::{DrawKey, Drawn, Vote, short},
     look::Look,
     wallet::{Call, Purpose, Step},
 };
@@ -86,8 +87,13 @@ impl Node {
             }
         };
         place.turn().await;
-        let made = self.inference.generate(drawn.spec, drawn.noise_seed, |_| {}).await;
-        let Ok(output) = made else { return Ok(false) };
+        let Drawn { spec, noise_seed, .. } = drawn;
+        let asked = Asked { spec, noise_seed, deadline: until, job: Some(key.job) };
+        let made = tokio::select! {
+            made = self.inference.generate(asked, |_| {}) => made,
+            () = self.time_is(until) => return Ok(false),
+        };
+        let Ok(Made { output, .. }) = made else { return Ok(false) };
         let again = output.digest();
         Ok(ToleranceProfile::from(&look.request.job).zone(&vote.opening.digest, &again) == Zone::Accepted)
     }

@@ -42,6 +42,11 @@ impl Node {
         }
     }
 
+    /// Waits for a time of the chain, in seconds since the epoch.
+    pub(super) async fn time_is(&self, time: u64) {
+        let _ = self.heads.clone().wait_for(|head| head.time >= time).await;
+    }
+
     /// What was asked for, as we noted it.
     pub(crate) async fn request(&self, job: B256) -> Result<Request, StepError> {
         self.journal.request(job).await?.ok_or(StepError::Over(Ending::Reorganised))

@@ -4,7 +4,6 @@ use std::ops::RangeInclusive;
 
 use alloy::primitives::B256;
 use axum::{
-    body::Bytes,
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -52,8 +51,7 @@ async fn published(shelf: &Shelf, hash: B256) -> eyre::Result<Option<File>> {
     if !shelf.journal.is_published(hash).await? {
         return Ok(None);
     }
-    let outputs = shelf.outputs.clone();
-    Ok(tokio::task::spawn_blocking(move || outputs.get(hash)).await??)
+    Ok(shelf.outputs.get(hash).await?)
 }
 
 fn answer(file: &File, asked: &HeaderMap) -> Response {
@@ -73,10 +71,10 @@ fn answer(file: &File, asked: &HeaderMap) -> Response {
     }
 
     match part(asked, etag.as_ref(), size) {
-        Part::Whole => (headers, Bytes::copy_from_slice(file.bytes())).into_response(),
+        Part::Whole => (headers, file.bytes().clone()).into_response(),
         Part::Bytes(range) => {
             let (first, last) = (*range.start(), *range.end());
-            let bytes = Bytes::copy_from_slice(&file.bytes()[first as usize..=last as usize]);
+            let bytes = file.bytes().slice(first as usize..=last as usize);
             let what = [(header::CONTENT_RANGE, format!("bytes {first}-{last}/{size}"))];
             (StatusCode::PARTIAL_CONTENT, headers, what, bytes).into_response()
         }

@@ -335,8 +335,9 @@ async fn the_thread_makes_pictures_and_tells_how_far_it_is() {
     let (expected, spec) = (picture(&pipeline, &spec()), Spec::Image(spec()));
     let inference = Inference::spawn(Model::Image(Box::new(pipeline))).unwrap();
     let mut seen = Vec::new();
-    let made = inference.generate(spec, B256::repeat_byte(9), |progress| seen.push(progress.step)).await.unwrap();
-    assert_eq!(made, Output::Picture(expected));
+    let asked = Asked { spec, noise_seed: B256::repeat_byte(9), deadline: 0, job: None };
+    let made = inference.generate(asked, |progress| seen.push(progress.step)).await.unwrap();
+    assert_eq!(made.output, Output::Picture(expected));
     assert_eq!(seen, [1, 2, 3, 4]);
 }
 
@@ -360,7 +361,8 @@ async fn dropping_the_future_cancels() {
     let (started, mut begun) = tokio::sync::mpsc::unbounded_channel();
     let running = tokio::spawn({
         let inference = inference.clone();
-        async move { inference.generate(Spec::Image(spec()), B256::ZERO, |_| started.send(()).unwrap()).await }
+        let asked = Asked { spec: Spec::Image(spec()), noise_seed: B256::ZERO, deadline: 0, job: None };
+        async move { inference.generate(asked, |_| started.send(()).unwrap()).await }
     });
     begun.recv().await.unwrap();
     running.abort();
