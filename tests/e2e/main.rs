@@ -10,6 +10,7 @@ mod bad_input;
 mod disk;
 mod duty;
 mod faults;
+mod fleet;
 mod fraud;
 mod money;
 mod no_quorum;
