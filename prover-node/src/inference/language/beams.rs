@@ -13,12 +13,14 @@
 //!
 //! The text is the first of the list.
 
-use oracle::spec::TextSpec;
+use oracle::{output::Text, spec::TextSpec};
 
 use super::{
     LanguageError,
+    decoder::Feed,
     model::{Ending, Model},
 };
+use crate::inference::Progress;
 
 /// A sequence, and its score.
 #[derive(Debug, Clone)]
@@ -36,24 +38,24 @@ struct Continuation {
 }
 
 impl Model {
-    /// Tells `advance` how many tokens there are after each, and stops when it answers `false`.
+    /// Tells `advance` after each token how many there are, and stops when it answers `false`.
     pub(super) fn beams(
         &self,
-        prompt: &[u32],
         spec: &TextSpec,
-        advance: &mut dyn FnMut(usize) -> bool,
-    ) -> Result<Vec<u32>, LanguageError> {
+        advance: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Text, LanguageError> {
+        let prompt = self.prompt(spec)?;
         let beams = usize::from(spec.beams);
         let looked_at = beams * (1 + self.words.ends()).max(2);
-        let mut cache = self.cache(prompt, spec)?;
+        let mut cache = self.cache(&prompt, spec)?;
         let mut running = vec![Beam { tokens: Vec::new(), score: 0.0 }];
         let mut finished: Vec<Beam> = Vec::new();
-        let mut hidden = self.pool.install(|| self.feed(prompt, &mut cache))?;
+        let mut hidden = self.pool.install(|| self.feed(&prompt, &mut cache))?;
 
         for count in 1.. {
-            let logits: Vec<Vec<f32>> = self.pool.install(|| self.decoder.logits(&hidden)?.flatten_to(1)?.to_vec2())?;
+            let logits: Vec<Vec<f32>> = self.pool.install(|| self.decoder.logits(&hidden)?.to_vec2())?;
             let best = continuations(&running, &logits, looked_at).ok_or(LanguageError::NotFinite(count - 1))?;
-            if !advance(count) {
+            if !advance(Progress { step: u32::try_from(count).unwrap_or(u32::MAX), steps: spec.max_tokens }) {
                 return Err(LanguageError::Cancelled);
             }
 
@@ -86,10 +88,11 @@ impl Model {
             hidden = self.pool.install(|| {
                 cache.branch(&parents)?;
                 let last: Vec<_> = running.iter().map(|beam| &beam.tokens[count - 1..]).collect();
-                self.decoder.forward(&last, &mut cache)
+                self.decoder.forward(&mut [Feed { tokens: &last, cache: &mut cache }])
             })?;
         }
-        Ok(finished.into_iter().next().map_or_else(Vec::new, |beam| beam.tokens))
+        let best = finished.into_iter().next().map_or_else(Vec::new, |beam| beam.tokens);
+        self.finish(best, spec)
     }
 }
 

@@ -75,7 +75,7 @@ pub(super) fn judge(model: &Model, spec: &TextSpec, claim: &[u32], tau: f32) -> 
     let mut largest = 0_f32;
     for (claimed, start) in claim.chunks(rows).zip((0..).step_by(rows)) {
         let logits = model.pool.install(|| {
-            let logits = model.decoder.logits(&hidden.narrow(1, start, claimed.len())?)?;
+            let logits = model.decoder.logits(&hidden.narrow(0, start, claimed.len())?)?;
             logits.flatten_all()?.to_vec1::<f32>()
         })?;
         let tops: Vec<_> = model.pool.install(|| {

@@ -7,7 +7,7 @@ use super::{
     cache::Cache,
     config::{Activation, Config},
     product::Linear,
-    rope::rotate,
+    rope::{Frequencies, rotate},
 };
 
 /// A loaded network. Everything is f32: with quantised products, one position's logits depend on how many are computed
@@ -57,12 +57,23 @@ struct Norm {
     eps: f32,
 }
 
-/// What a forward pass shares between its layers: the turns of its positions in layers without and with a window.
+/// What is fed at once to the sequences of a cache: to each as many tokens as to the others.
+pub(super) struct Feed<'a> {
+    /// One list for each sequence.
+    pub(super) tokens: &'a [&'a [u32]],
+    /// What went before.
+    pub(super) cache: &'a mut Cache,
+}
+
+/// What a forward pass shares between its layers: the turns of a feed's positions in layers without and with a window.
 struct Positions {
     full: (Tensor, Tensor),
     windowed: (Tensor, Tensor),
+    /// The first.
     start: usize,
+    /// In each sequence.
     count: usize,
+    sequences: usize,
 }
 
 impl Decoder {
@@ -96,24 +107,30 @@ impl Decoder {
         self.embedding.device()
     }
 
-    /// What the network makes of `tokens`, which follow what is in `cache`: `[batch, tokens, width]` for token lists of
-    /// one length, one for each sequence of the cache. [`Self::logits`] takes any of these positions.
-    pub(super) fn forward(&self, tokens: &[&[u32]], cache: &mut Cache) -> Result<Tensor> {
-        let count = tokens.first().map_or(0, |tokens| tokens.len());
-        let ids = Tensor::new(tokens.concat(), self.device())?;
-        let mut xs = self.embedding.index_select(&ids, 0)?.reshape((tokens.len(), count, ()))?;
+    /// What the network makes of all tokens of `feeds`: `[tokens, width]`, feed by feed and sequence by sequence.
+    /// [`Self::logits`] takes any of these rows. The feeds share the products and nothing else.
+    pub(super) fn forward(&self, feeds: &mut [Feed<'_>]) -> Result<Tensor> {
+        let tokens: Vec<u32> = feeds.iter().flat_map(|feed| feed.tokens).copied().flatten().copied().collect();
+        let mut xs = self.embedding.index_select(&Tensor::new(tokens, self.device())?, 0)?;
         if let Some(scale) = self.config.embedding_scale {
             xs = (xs * scale)?;
         }
-        let start = cache.length();
-        let angles = |frequencies: &super::rope::Frequencies| frequencies.angles(start, count, self.device());
-        let (full, windowed) = (angles(&self.config.rope)?, angles(&self.config.local_rope)?);
-        let positions = Positions { full, windowed, start, count };
+        let positions = feeds.iter().map(|feed| self.positions(feed)).collect::<Result<Vec<_>>>()?;
         for (i, layer) in self.layers.iter().enumerate() {
-            xs = layer.forward(&self.config, &xs, &positions, (i, cache))?;
+            let attended = positions.iter().zip(feeds.iter().map(|feed| &*feed.cache));
+            xs = layer.forward(&self.config, &xs, i, attended)?;
         }
-        cache.advance(count);
+        for (feed, positions) in feeds.iter_mut().zip(&positions) {
+            feed.cache.advance(positions.count);
+        }
         self.norm.forward(&xs)
+    }
+
+    fn positions(&self, feed: &Feed<'_>) -> Result<Positions> {
+        let (start, count) = (feed.cache.length(), feed.tokens.first().map_or(0, |tokens| tokens.len()));
+        let angles = |frequencies: &Frequencies| frequencies.angles(start, count, self.device());
+        let (full, windowed) = (angles(&self.config.rope)?, angles(&self.config.local_rope)?);
+        Ok(Positions { full, windowed, start, count, sequences: feed.tokens.len() })
     }
 
     /// How likely each token of the vocabulary is next, before the softmax: `[.., width]` to `[.., vocabulary]`.
@@ -138,8 +155,14 @@ impl Layer {
         })
     }
 
-    fn forward(&self, config: &Config, xs: &Tensor, at: &Positions, cache: (usize, &Cache)) -> Result<Tensor> {
-        let mixed = self.attention.forward(config, &self.attention_norm.forward(xs)?, at, cache)?;
+    fn forward<'a>(
+        &self,
+        config: &Config,
+        xs: &Tensor,
+        layer: usize,
+        feeds: impl Iterator<Item = (&'a Positions, &'a Cache)>,
+    ) -> Result<Tensor> {
+        let mixed = self.attention.forward(config, &self.attention_norm.forward(xs)?, layer, feeds)?;
         let xs = (behind(self.after_attention.as_ref(), &mixed)? + xs)?;
 
         let fed = self.feed_forward.forward(config.activation, &self.feed_forward_norm.forward(&xs)?)?;
@@ -178,10 +201,28 @@ impl Attention {
         })
     }
 
-    fn forward(&self, config: &Config, xs: &Tensor, at: &Positions, (layer, cache): (usize, &Cache)) -> Result<Tensor> {
+    fn forward<'a>(
+        &self,
+        config: &Config,
+        xs: &Tensor,
+        layer: usize,
+        feeds: impl Iterator<Item = (&'a Positions, &'a Cache)>,
+    ) -> Result<Tensor> {
+        let all = self.project.forward(xs)?;
+        let (mut seen, mut from) = (Vec::new(), 0);
+        for (at, cache) in feeds {
+            let rows = at.sequences * at.count;
+            seen.push(self.attend(config, &all.narrow(0, from, rows)?, at, (layer, cache))?);
+            from += rows;
+        }
+        self.mix.forward(&Tensor::cat(&seen, 0)?)
+    }
+
+    /// From queries, keys and values, a row for each position, to what each position sees.
+    fn attend(&self, config: &Config, all: &Tensor, at: &Positions, (layer, cache): (usize, &Cache)) -> Result<Tensor> {
         let Config { heads, kv_heads, head_dim, .. } = *config;
-        let (batch, count, _) = xs.dims3()?;
-        let all = self.project.forward(xs)?.reshape((batch, count, heads + 2 * kv_heads, head_dim))?.transpose(1, 2)?;
+        let (batch, count) = (at.sequences, at.count);
+        let all = all.reshape((batch, count, heads + 2 * kv_heads, head_dim))?.transpose(1, 2)?;
         let [queries, keys] = [(0, heads), (heads, kv_heads)].map(|(from, heads)| all.narrow(1, from, heads));
         let (mut queries, mut keys) = (queries?, keys?);
         if let Some([of_queries, of_keys]) = &self.norms {
@@ -198,8 +239,7 @@ impl Attention {
         let grouped = queries.reshape((batch, kv_heads, heads / kv_heads * count, head_dim))?;
         let scores = at.hide(grouped.matmul(&keys.t()?)?, from, window)?;
         let seen = ops::softmax_last_dim(&scores)?.matmul(&values)?;
-        let seen = seen.reshape((batch, heads, count, head_dim))?.transpose(1, 2)?;
-        self.mix.forward(&seen.reshape((batch, count, heads * head_dim))?)
+        seen.reshape((batch, heads, count, head_dim))?.transpose(1, 2)?.reshape((batch * count, heads * head_dim))
     }
 }
 

@@ -11,10 +11,16 @@ use oracle::{
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{
-    Checker, Files, Judgement, LanguageError, cache::Cache, check, config, decoder::Decoder, files::OnDisk, gguf::Gguf,
-    safetensors, tokenizer::Words,
+    Checker, Files, Judgement, LanguageError,
+    cache::Cache,
+    check, config,
+    decoder::{Decoder, Feed},
+    files::OnDisk,
+    gguf::Gguf,
+    safetensors,
+    tokenizer::Words,
 };
-use crate::inference::{OnProgress, Progress};
+use crate::inference::OnProgress;
 
 /// Positions that are computed at once: enough to keep all cores at work, and few enough that their scores stay small.
 const CHUNK: usize = 512;
@@ -104,22 +110,22 @@ impl Model {
         Ok(Cache::new(self.decoder.config(), capacity, self.decoder.device())?)
     }
 
-    /// Feeds `tokens` to one sequence, and returns what follows the last of them: `[1, 1, width]`.
-    pub(super) fn feed(&self, tokens: &[u32], cache: &mut Cache) -> Result<Tensor, LanguageError> {
-        Ok(self.feed_all(tokens, tokens.len() - 1, cache)?)
+    /// Feeds `tokens` to one sequence, and returns what follows the last of them: `[1, width]`.
+    pub(super) fn feed(&self, tokens: &[u32], cache: &mut Cache) -> candle_core::Result<Tensor> {
+        self.feed_all(tokens, tokens.len() - 1, cache)
     }
 
-    /// Feeds `tokens` to one sequence, and returns what follows those from the `from`th on: `[1, tokens - from, width]`.
+    /// Feeds `tokens` to one sequence, and returns what follows those from the `from`th on: `[tokens - from, width]`.
     pub(super) fn feed_all(&self, tokens: &[u32], from: usize, cache: &mut Cache) -> candle_core::Result<Tensor> {
         let mut kept = Vec::new();
         for (chunk, start) in tokens.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
-            let hidden = self.decoder.forward(&[chunk], cache)?;
+            let hidden = self.decoder.forward(&mut [Feed { tokens: &[chunk], cache }])?;
             let skipped = from.saturating_sub(start).min(chunk.len());
             if skipped < chunk.len() {
-                kept.push(hidden.narrow(1, skipped, chunk.len() - skipped)?);
+                kept.push(hidden.narrow(0, skipped, chunk.len() - skipped)?);
             }
         }
-        Tensor::cat(&kept, 1)
+        Tensor::cat(&kept, 0)
     }
 
     /// Whether a text of these tokens is over, and if by a stop sequence, what it says.
@@ -167,16 +173,11 @@ fn stop_in(text: &str, spec: &TextSpec) -> Option<usize> {
 impl Model {
     /// The text of `spec`; a step of its progress is a token.
     pub fn write(&self, spec: &TextSpec, on_progress: &mut OnProgress<'_>) -> Result<Text, LanguageError> {
-        let prompt = self.prompt(spec)?;
-        let mut advance = |step: usize| {
-            let step = u32::try_from(step).unwrap_or(u32::MAX);
-            on_progress(Progress { step, steps: spec.max_tokens }).is_continue()
-        };
-        let tokens = match spec.beams {
-            1 => self.greedy(&prompt, spec, &mut advance)?,
-            _ => self.beams(&prompt, spec, &mut advance)?,
-        };
-        self.finish(tokens, spec)
+        let mut advance = |progress| on_progress(progress).is_continue();
+        match spec.beams {
+            1 => self.greedy(spec, &mut advance),
+            _ => self.beams(spec, &mut advance),
+        }
     }
 }
 

@@ -75,8 +75,8 @@ fn generate(model: &mut Model, spec: &TextSpec) -> Text {
 fn logits(model: &Model, tokens: &[u32], piece: usize) -> Vec<Vec<f32>> {
     let mut cache = cache::Cache::new(model.decoder.config(), tokens.len(), &Device::Cpu).unwrap();
     let forward = |piece: &[u32]| {
-        let logits = model.decoder.logits(&model.decoder.forward(&[piece], &mut cache).unwrap()).unwrap();
-        logits.squeeze(0).unwrap().to_vec2::<f32>().unwrap()
+        let hidden = model.decoder.forward(&mut [decoder::Feed { tokens: &[piece], cache: &mut cache }]).unwrap();
+        model.decoder.logits(&hidden).unwrap().to_vec2::<f32>().unwrap()
     };
     tokens.chunks(piece).flat_map(forward).collect()
 }
@@ -202,8 +202,7 @@ fn one_beam_is_greedy() {
         let expected = Expected::of(name);
         let model = open(name);
         let spec = expected.greedy();
-        let prompt = model.prompt(&spec).unwrap();
-        assert_eq!(model.beams(&prompt, &spec, &mut |_| true).unwrap(), expected.greedy_tokens, "{name}");
+        assert_eq!(model.beams(&spec, &mut |_| true).unwrap().tokens, expected.greedy_tokens, "{name}");
     }
 }
 
@@ -220,6 +219,37 @@ fn a_prompt_that_is_too_long_keeps_its_last_tokens_and_any_bytes_are_one() {
         assert!(all.ends_with(&prompt));
         let made = generate(&mut model, &spec);
         assert!(matches!(check(&mut model, &spec, &made.tokens, 1e-4), Judgement::Accepted { .. }));
+    }
+}
+
+#[test]
+fn a_text_is_the_same_in_company() {
+    for architecture in ARCHITECTURES {
+        let (model, spec) = (open(architecture), Expected::of(architecture).greedy());
+        let specs: Vec<_> = (0..8)
+            .map(|i| {
+                let content = format!("{i} foxes{}", " and a hound".repeat(i));
+                TextSpec {
+                    messages: vec![Message { role: Role::User, content: content.as_str().into() }],
+                    max_tokens: 3 + 5 * i as u32,
+                    ..spec.clone()
+                }
+            })
+            .collect();
+        // They come one after the other, and go when they are over.
+        let mut waiting = specs.iter().enumerate();
+        let (mut drafts, mut texts) = (Vec::new(), vec![None; specs.len()]);
+        while texts.contains(&None) {
+            drafts.extend(waiting.next().map(|(i, spec)| (i, model.draft(spec).unwrap())));
+            model.add_token(&mut drafts.iter_mut().map(|(_, draft)| draft).collect::<Vec<_>>()).unwrap();
+            drafts.retain(|(i, draft)| {
+                texts[*i] = model.finished(draft).unwrap();
+                texts[*i].is_none()
+            });
+        }
+        for (spec, text) in specs.iter().zip(texts) {
+            assert_eq!(text, Some(model.write(spec, &mut |_| ControlFlow::Continue(())).unwrap()), "{architecture}");
+        }
     }
 }
 
