@@ -2,6 +2,7 @@
 
 use candle_core::{Device, Result, Tensor};
 use candle_nn::{VarBuilder, ops};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{
     cache::Cache,
@@ -65,11 +66,20 @@ pub(super) struct Feed<'a> {
     pub(super) cache: &'a mut Cache,
 }
 
+impl Feed<'_> {
+    /// Tokens for each sequence.
+    fn count(&self) -> usize {
+        self.tokens.first().map_or(0, |tokens| tokens.len())
+    }
+}
+
 /// What a forward pass shares between its layers: the turns of a feed's positions in layers without and with a window.
 struct Positions {
     full: (Tensor, Tensor),
     windowed: (Tensor, Tensor),
-    /// The first.
+    /// Of all feeds' positions, the first that is of this feed.
+    row: usize,
+    /// In the sequences, the first.
     start: usize,
     /// In each sequence.
     count: usize,
@@ -115,22 +125,27 @@ impl Decoder {
         if let Some(scale) = self.config.embedding_scale {
             xs = (xs * scale)?;
         }
-        let positions = feeds.iter().map(|feed| self.positions(feed)).collect::<Result<Vec<_>>>()?;
-        for (i, layer) in self.layers.iter().enumerate() {
-            let attended = positions.iter().zip(feeds.iter().map(|feed| &*feed.cache));
-            xs = layer.forward(&self.config, &xs, i, attended)?;
+        let mut row = 0;
+        let mut attended = Vec::with_capacity(feeds.len());
+        for feed in feeds.iter() {
+            let positions = self.positions(feed, row)?;
+            row += positions.sequences * positions.count;
+            attended.push((positions, &*feed.cache));
         }
-        for (feed, positions) in feeds.iter_mut().zip(&positions) {
-            feed.cache.advance(positions.count);
+        for (i, layer) in self.layers.iter().enumerate() {
+            xs = layer.forward(&self.config, &xs, i, &attended)?;
+        }
+        for feed in feeds {
+            feed.cache.advance(feed.count());
         }
         self.norm.forward(&xs)
     }
 
-    fn positions(&self, feed: &Feed<'_>) -> Result<Positions> {
-        let (start, count) = (feed.cache.length(), feed.tokens.first().map_or(0, |tokens| tokens.len()));
+    fn positions(&self, feed: &Feed<'_>, row: usize) -> Result<Positions> {
+        let (start, count) = (feed.cache.length(), feed.count());
         let angles = |frequencies: &Frequencies| frequencies.angles(start, count, self.device());
         let (full, windowed) = (angles(&self.config.rope)?, angles(&self.config.local_rope)?);
-        Ok(Positions { full, windowed, start, count, sequences: feed.tokens.len() })
+        Ok(Positions { full, windowed, row, start, count, sequences: feed.tokens.len() })
     }
 
     /// How likely each token of the vocabulary is next, before the softmax: `[.., width]` to `[.., vocabulary]`.
@@ -155,13 +170,7 @@ impl Layer {
         })
     }
 
-    fn forward<'a>(
-        &self,
-        config: &Config,
-        xs: &Tensor,
-        layer: usize,
-        feeds: impl Iterator<Item = (&'a Positions, &'a Cache)>,
-    ) -> Result<Tensor> {
+    fn forward(&self, config: &Config, xs: &Tensor, layer: usize, feeds: &[(Positions, &Cache)]) -> Result<Tensor> {
         let mixed = self.attention.forward(config, &self.attention_norm.forward(xs)?, layer, feeds)?;
         let xs = (behind(self.after_attention.as_ref(), &mixed)? + xs)?;
 
@@ -201,21 +210,12 @@ impl Attention {
         })
     }
 
-    fn forward<'a>(
-        &self,
-        config: &Config,
-        xs: &Tensor,
-        layer: usize,
-        feeds: impl Iterator<Item = (&'a Positions, &'a Cache)>,
-    ) -> Result<Tensor> {
+    fn forward(&self, config: &Config, xs: &Tensor, layer: usize, feeds: &[(Positions, &Cache)]) -> Result<Tensor> {
         let all = self.project.forward(xs)?;
-        let (mut seen, mut from) = (Vec::new(), 0);
-        for (at, cache) in feeds {
-            let rows = at.sequences * at.count;
-            seen.push(self.attend(config, &all.narrow(0, from, rows)?, at, (layer, cache))?);
-            from += rows;
-        }
-        self.mix.forward(&Tensor::cat(&seen, 0)?)
+        let seen = feeds.par_iter().map(|(at, cache)| {
+            self.attend(config, &all.narrow(0, at.row, at.sequences * at.count)?, at, (layer, cache))
+        });
+        self.mix.forward(&Tensor::cat(&seen.collect::<Result<Vec<_>>>()?, 0)?)
     }
 
     /// From queries, keys and values, a row for each position, to what each position sees.

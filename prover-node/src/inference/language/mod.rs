@@ -25,12 +25,14 @@ mod product;
 mod rope;
 mod safetensors;
 mod template;
+mod together;
 mod tokenizer;
 
 pub use check::{Fault, Judgement, Reason};
 pub use error::LanguageError;
 pub use files::Files;
 pub use model::{Model, Settings};
+pub use together::Order;
 
 /// Judges what others say they have made, for less than making it again.
 pub trait Checker: Send + 'static {

@@ -9,7 +9,7 @@ use rayon::{
 
 /// Up to so many rows, reading the weights takes the time, and each core reads its part once. Beyond, it is the
 /// multiplications, which candle's product is made for.
-const FEW: usize = 8;
+pub(super) const FEW: usize = 8;
 
 /// Weights that are worth waking a thread for: 64 kB.
 const MIN_SHARE: usize = 1 << 14;

@@ -1,6 +1,7 @@
 //! The tiny models of `tests/golden/language` say what `transformers` says of them.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     fs,
     num::NonZeroUsize,
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::*;
+use crate::inference::Progress;
 
 const ARCHITECTURES: [&str; 4] = ["llama", "qwen2", "qwen3", "gemma3"];
 
@@ -222,6 +224,27 @@ fn a_prompt_that_is_too_long_keeps_its_last_tokens_and_any_bytes_are_one() {
     }
 }
 
+/// A text of several that are written together.
+struct Waited<'a> {
+    spec: TextSpec,
+    i: usize,
+    texts: &'a RefCell<Vec<Option<Text>>>,
+}
+
+impl Order for Waited<'_> {
+    fn spec(&self) -> &TextSpec {
+        &self.spec
+    }
+
+    fn tell(&self, _: Progress) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn answer(self, text: Result<Text, LanguageError>) {
+        self.texts.borrow_mut()[self.i] = Some(text.unwrap());
+    }
+}
+
 #[test]
 fn a_text_is_the_same_in_company() {
     for architecture in ARCHITECTURES {
@@ -236,18 +259,15 @@ fn a_text_is_the_same_in_company() {
                 }
             })
             .collect();
-        // They come one after the other, and go when they are over.
-        let mut waiting = specs.iter().enumerate();
-        let (mut drafts, mut texts) = (Vec::new(), vec![None; specs.len()]);
-        while texts.contains(&None) {
-            drafts.extend(waiting.next().map(|(i, spec)| (i, model.draft(spec).unwrap())));
-            model.add_token(&mut drafts.iter_mut().map(|(_, draft)| draft).collect::<Vec<_>>()).unwrap();
-            drafts.retain(|(i, draft)| {
-                texts[*i] = model.finished(draft).unwrap();
-                texts[*i].is_none()
-            });
-        }
-        for (spec, text) in specs.iter().zip(texts) {
+        let texts = RefCell::new(vec![None; specs.len()]);
+        let mut waiting = specs.iter().enumerate().map(|(i, spec)| Waited { spec: spec.clone(), i, texts: &texts });
+        // They come one token apart, and go when they are over.
+        let (first, mut tokens) = (waiting.next().unwrap(), 0);
+        model.write_together(first, || {
+            tokens += 1;
+            (tokens % 2 == 0).then(|| waiting.next())?
+        });
+        for (spec, text) in specs.iter().zip(texts.into_inner()) {
             assert_eq!(text, Some(model.write(spec, &mut |_| ControlFlow::Continue(())).unwrap()), "{architecture}");
         }
     }

@@ -1,6 +1,7 @@
 //! How fast texts are written, read and checked, beside llama.cpp on the same weights and the same machine.
 
 use std::{
+    cell::RefCell,
     fs,
     io::Write as _,
     ops::ControlFlow,
@@ -14,7 +15,10 @@ use oracle::{
     output::Text,
     spec::{Message, Role, TextSpec},
 };
-use prover_node::inference::language::{Checker as _, Judgement, Model, Reason, Settings};
+use prover_node::inference::{
+    Progress,
+    language::{Checker as _, Judgement, LanguageError, Model, Order, Reason, Settings},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -75,7 +79,17 @@ pub(crate) struct Texts {
     check_over_generate_256: f64,
     /// Largest distance of a token's logit from the top one, where one pass looks at what many have made.
     largest_own_margin: f32,
+    together: Together,
     text: Vec<Speed>,
+}
+
+/// Several texts written at once, prompts included, each being what it is alone.
+#[derive(Serialize)]
+struct Together {
+    texts: usize,
+    tok_s: f64,
+    /// Of the same texts, one after the other.
+    alone_tok_s: f64,
 }
 
 /// A peer's weights, and how fast both are.
@@ -132,6 +146,7 @@ pub(crate) fn measure(path: &Path, args: &TextArgs) -> Result<Texts> {
     })?;
 
     let (check_over_generate_256, largest_own_margin) = checking(&mut model)?;
+    let together = together(&model)?;
     let speed = |peer: String| Speed {
         model: path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         dtype: "f32",
@@ -164,7 +179,7 @@ pub(crate) fn measure(path: &Path, args: &TextArgs) -> Result<Texts> {
         }
         _ => vec![speed("not run: no Python with cyllama was given".to_owned())],
     };
-    Ok(Texts { check_over_generate_256, largest_own_margin, text })
+    Ok(Texts { check_over_generate_256, largest_own_margin, together, text })
 }
 
 fn spec(prompt: &str, max_tokens: u32) -> TextSpec {
@@ -215,6 +230,49 @@ fn checking(model: &mut Model) -> Result<(f64, f32)> {
         Ok(start.elapsed().as_secs_f64())
     })?;
     Ok((checking / writing, largest))
+}
+
+/// A text that is written beside others.
+struct Waited<'a> {
+    spec: TextSpec,
+    i: usize,
+    texts: &'a RefCell<Vec<Option<Text>>>,
+}
+
+impl Order for Waited<'_> {
+    fn spec(&self) -> &TextSpec {
+        &self.spec
+    }
+
+    fn tell(&self, _: Progress) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn answer(self, text: std::result::Result<Text, LanguageError>) {
+        self.texts.borrow_mut()[self.i] = text.ok();
+    }
+}
+
+fn together(model: &Model) -> Result<Together> {
+    let specs: Vec<_> = PROMPTS[..model.at_once()].iter().map(|prompt| spec(prompt, 64)).collect();
+    let mut alone = Vec::new();
+    let one_by_one = best(|| {
+        let start = Instant::now();
+        let texts = specs.iter().map(|spec| model.write(spec, &mut |_| ControlFlow::Continue(())));
+        alone = texts.map(|text| text.map(Some)).collect::<Result<_, _>>()?;
+        Ok(start.elapsed().as_secs_f64())
+    })?;
+    let at_once = best(|| {
+        let (start, texts) = (Instant::now(), RefCell::new(vec![None; specs.len()]));
+        let mut waiting = specs.iter().enumerate().map(|(i, spec)| Waited { spec: spec.clone(), i, texts: &texts });
+        if let Some(first) = waiting.next() {
+            model.write_together(first, || waiting.next());
+        }
+        ensure!(texts.into_inner() == alone, "a text is not the same in company");
+        Ok(start.elapsed().as_secs_f64())
+    })?;
+    let tokens = alone.iter().flatten().map(|text| text.tokens.len()).sum::<usize>() as f64;
+    Ok(Together { texts: specs.len(), tok_s: tokens / at_once, alone_tok_s: tokens / one_by_one })
 }
 
 fn compare(model: &mut Model, texts: &[Vec<u32>]) -> Result<Agreement> {
@@ -274,7 +332,9 @@ fn ask(python: &Path, model: &Path, mut request: serde_json::Value) -> Result<Pe
 
 pub(crate) fn print(texts: &Texts) {
     println!("checking 256 tokens takes {:.3} of writing them", texts.check_over_generate_256);
-    println!("largest margin of its own tokens {:.2e}\n", texts.largest_own_margin);
+    println!("largest margin of its own tokens {:.2e}", texts.largest_own_margin);
+    let Together { texts: count, tok_s, alone_tok_s } = texts.together;
+    println!("{count} texts at once: {tok_s:.1} tokens a second; one after the other: {alone_tok_s:.1}\n");
     println!("{:26} {:>8} {:>8}  {:>8} {:>8}  peer", "tokens/s", "write", "read", "peer's", "peer's");
     let figure = |figure: Option<f64>| figure.map_or_else(String::new, |figure| format!("{figure:.1}"));
     for speed in &texts.text {

@@ -1,0 +1,73 @@
+//! Writing for several at once, who come and go as they like.
+
+use std::ops::ControlFlow;
+
+use oracle::{output::Text, spec::TextSpec};
+
+use super::{LanguageError, greedy::Draft, model::Model, product};
+use crate::inference::Progress;
+
+/// A text that somebody waits for.
+pub trait Order {
+    /// What is to be written.
+    fn spec(&self) -> &TextSpec;
+
+    /// Told after every token; `Break` says that nobody waits any more.
+    fn tell(&self, progress: Progress) -> ControlFlow<()>;
+
+    /// The text, or why there is none.
+    fn answer(self, text: Result<Text, LanguageError>);
+}
+
+impl Model {
+    /// How many texts take little longer than one, each being what it would be alone. On a GPU a product's last bits
+    /// depend on its size, so there it is one.
+    #[must_use]
+    pub fn at_once(&self) -> usize {
+        if self.decoder.device().is_cpu() { product::FEW } else { 1 }
+    }
+
+    /// Writes `first`, and what `more` has meanwhile; asked again after every token, until everything is written. Beam
+    /// search has several sequences of its own and is done alone.
+    pub fn write_together<O: Order>(&self, first: O, mut more: impl FnMut() -> Option<O>) {
+        let mut desk: Vec<(Draft, O)> = Vec::new();
+        let mut next = Some(first);
+        loop {
+            while desk.len() < self.at_once()
+                && let Some(order) = next.take().or_else(&mut more)
+            {
+                if order.spec().beams == 1 {
+                    match self.draft(order.spec()) {
+                        Ok(draft) => desk.push((draft, order)),
+                        Err(error) => order.answer(Err(error)),
+                    }
+                } else if desk.is_empty() {
+                    let text = self.write(order.spec(), &mut |progress| order.tell(progress));
+                    order.answer(text);
+                } else {
+                    next = Some(order);
+                    break;
+                }
+            }
+            if desk.is_empty() {
+                return;
+            }
+
+            let is_done = self.add_token(&mut desk.iter_mut().map(|(draft, _)| draft).collect::<Vec<_>>()).is_ok();
+            let went_on = |(mut draft, order): (Draft, O)| {
+                // What fails together may work alone.
+                let added = if is_done { Ok(()) } else { self.add_token(&mut [&mut draft]) };
+                let text = added.map_err(LanguageError::from).and_then(|()| match order.tell(draft.progress()) {
+                    ControlFlow::Continue(()) => self.finished(&draft),
+                    ControlFlow::Break(()) => Err(LanguageError::Cancelled),
+                });
+                match text.transpose() {
+                    None => return Some((draft, order)),
+                    Some(text) => order.answer(text),
+                }
+                None
+            };
+            desk = desk.into_iter().filter_map(went_on).collect();
+        }
+    }
+}
