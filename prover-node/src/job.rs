@@ -235,7 +235,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn sealed(drawn: Drawn, colour: u8) -> Sealed {
-        let place = Schedule::default().admit(Duration::ZERO, 0, 100).unwrap();
+        let place = Schedule::default().admit(Duration::ZERO, 0, 100, 1).unwrap();
         let output = Output::Picture(RgbImage::from_pixel(8, 8, Rgb([colour, 0, 0])));
         drawn.accepted(place).generated(output).digest().unwrap().seal(&salts())
     }

@@ -218,7 +218,8 @@ impl Node {
         }
 
         let needed = self.paces.lock().await.estimate(&drawn.spec);
-        let place = self.schedule.admit(needed, self.now().time, self.time_to_make(&look, number))?;
+        let (deadline, at_once) = (self.time_to_make(&look, number), self.inference.at_once(&drawn.spec));
+        let place = self.schedule.admit(needed, self.now().time, deadline, at_once)?;
         Ok(Drawn { seats, ..drawn }.accepted(place))
     }
 
@@ -240,9 +241,11 @@ impl Node {
 
         self.metrics.made(took);
         info!(job = id, seconds = format!("{:.1}", took.as_secs_f64()), "made");
-        let (size, pace) = self.paces.lock().await.measured(&job.spec, took);
-        if let Err(error) = self.journal.put_pace(&self.settings, size, pace).await {
-            warn!(%error, "the model's pace was not noted");
+        if job.place.was_alone() {
+            let (size, pace) = self.paces.lock().await.measured(&job.spec, took);
+            if let Err(error) = self.journal.put_pace(&self.settings, size, pace).await {
+                warn!(%error, "the model's pace was not noted");
+            }
         }
         crash_point!("job: output made");
         Ok(job.generated(output))

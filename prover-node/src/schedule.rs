@@ -4,11 +4,14 @@
 //! every order would (Liu and Layland 1973), so that a job for which there is no room here is one to decline. A job that
 //! has begun is not interrupted. Where several workers serve the model, each takes the next job when it is free; a job is
 //! promised only what this very order leaves it.
+//!
+//! Some jobs can be made together with others. That takes less time than one after the other, which is what they were
+//! promised; the first of them may be done later than alone, and so what would make it late is not put beside it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
@@ -41,6 +44,12 @@ struct Jobs {
 #[derive(Debug)]
 struct Job {
     needed: Duration,
+    /// None is for ever.
+    deadline: Option<Instant>,
+    /// How many like it can be made together.
+    at_once: usize,
+    /// Whether it had the model for itself so far.
+    is_alone: bool,
     /// Told when it is its turn, if it waits for that.
     waits: Option<oneshot::Sender<()>>,
 }
@@ -54,8 +63,8 @@ pub struct Place {
 
 impl Schedule {
     /// A place for a job that will take `needed`, if neither it nor one that was promised the model before would then be
-    /// too late to commit; times in seconds since the epoch.
-    pub fn admit(&self, needed: Duration, now: u64, deadline: u64) -> Result<Place, Unable> {
+    /// too late to commit; times in seconds since the epoch. `at_once` like it can be made together.
+    pub fn admit(&self, needed: Duration, now: u64, deadline: u64, at_once: usize) -> Result<Place, Unable> {
         let mut jobs = lock(&self.0);
         let rank = (deadline, jobs.admitted);
         let mut hands = Hands::of(jobs.width);
@@ -71,7 +80,9 @@ impl Schedule {
             check_time(hands.take(job.needed), now, other.0)?;
         }
         jobs.admitted += 1;
-        jobs.all.insert(rank, Job { needed, waits: None });
+        let left = Duration::from_secs(deadline.saturating_sub(now));
+        let deadline = Instant::now().checked_add(left);
+        jobs.all.insert(rank, Job { needed, deadline, at_once, is_alone: true, waits: None });
         Ok(Place { jobs: Arc::clone(&self.0), rank })
     }
 
@@ -140,6 +151,12 @@ impl Place {
         // The sender is in the schedule as long as this place is.
         let _ = turn.await;
     }
+
+    /// Whether it had a model for itself: then how long it took says how long another will take.
+    #[must_use]
+    pub fn was_alone(&self) -> bool {
+        lock(&self.jobs).all.get(&self.rank).is_none_or(|job| job.is_alone)
+    }
 }
 
 impl Drop for Place {
@@ -153,15 +170,44 @@ impl Drop for Place {
 }
 
 impl Jobs {
-    /// Gives each model that nobody has to the first that waits for it.
+    /// Gives each model that nobody has to the first that waits for it, and whom it can join.
     fn go_on(&mut self) {
-        while self.running.len() < self.width.max(1) {
-            let next = self.all.iter_mut().find_map(|(rank, job)| Some((*rank, job.waits.take()?)));
-            let Some((rank, told)) = next else { return };
-            // If it has stopped waiting it is about to drop its place, which gives the model on.
+        while let Some((rank, is_alone)) = self.next() {
             self.running.insert(rank);
-            let _ = told.send(());
+            if !is_alone {
+                for running in &self.running {
+                    if let Some(job) = self.all.get_mut(running) {
+                        job.is_alone = false;
+                    }
+                }
+            }
+            if let Some(told) = self.all.get_mut(&rank).and_then(|job| job.waits.take()) {
+                // If it has stopped waiting it is about to drop its place, which gives the model on.
+                let _ = told.send(());
+            }
         }
+    }
+
+    /// Whose turn it is, if it is anybody's, and whether it has a model for itself.
+    fn next(&self) -> Option<(Rank, bool)> {
+        let (rank, job) = self.all.iter().find(|(_, job)| job.waits.is_some())?;
+        let is_free = self.running.len() < self.width.max(1);
+        (is_free || self.can_take(job)).then_some((*rank, is_free))
+    }
+
+    /// Whether those who have the model can take `job` with them, and nobody is late.
+    fn can_take(&self, job: &Job) -> bool {
+        let together = || self.running.iter().filter_map(|rank| self.all.get(rank)).chain([job]);
+        let needed = together().fold(Duration::ZERO, |sum, job| sum.saturating_add(job.needed));
+        let count = together().count();
+        together().all(|job| count <= job.at_once && job.is_in_time(needed))
+    }
+}
+
+impl Job {
+    fn is_in_time(&self, needed: Duration) -> bool {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        left.is_none_or(|left| check_time(needed, 0, left.as_secs()).is_ok())
     }
 }
 
@@ -211,11 +257,11 @@ mod tests {
     fn time_is_not_promised_twice() {
         let schedule = Schedule::default();
 
-        let first = schedule.admit(NEEDED, 0, 100).unwrap();
-        let second = schedule.admit(NEEDED, 0, 100).unwrap();
-        assert!(schedule.admit(NEEDED, 0, 100).is_err());
+        let first = schedule.admit(NEEDED, 0, 100, 1).unwrap();
+        let second = schedule.admit(NEEDED, 0, 100, 1).unwrap();
+        assert!(schedule.admit(NEEDED, 0, 100, 1).is_err());
         drop(first);
-        let third = schedule.admit(NEEDED, 0, 100);
+        let third = schedule.admit(NEEDED, 0, 100, 1);
         assert!(third.is_ok());
         drop((second, third));
         assert!(schedule.is_empty());
@@ -224,19 +270,19 @@ mod tests {
     #[test]
     fn who_comes_later_goes_first_if_its_deadline_is_earlier_and_nobody_is_late_for_it() {
         let schedule = Schedule::default();
-        let _patient = schedule.admit(NEEDED, 0, 100).unwrap();
+        let _patient = schedule.admit(NEEDED, 0, 100, 1).unwrap();
 
         // In the order of arrival it would be too late: 2 x 40 s from now, and 60 s left.
-        let _urgent = schedule.admit(NEEDED, 0, 60).unwrap();
+        let _urgent = schedule.admit(NEEDED, 0, 60, 1).unwrap();
         // This one would be in time, and the patient one would not.
-        assert!(schedule.admit(NEEDED, 0, 95).is_err());
-        assert!(schedule.admit(NEEDED, 0, 140).is_ok());
+        assert!(schedule.admit(NEEDED, 0, 95, 1).is_err());
+        assert!(schedule.admit(NEEDED, 0, 140, 1).is_ok());
     }
 
     #[test]
     fn the_model_goes_to_the_earliest_deadline_that_waits_for_it() {
         let schedule = Schedule::default();
-        let [late, early, earliest] = [300, 200, 100].map(|deadline| schedule.admit(NEEDED, 0, deadline).unwrap());
+        let [late, early, earliest] = [300, 200, 100].map(|deadline| schedule.admit(NEEDED, 0, deadline, 1).unwrap());
         let mut late_turn = Box::pin(late.turn());
         assert!(has_come(&mut late_turn), "nobody else waits for it yet");
         let (mut early_turn, mut earliest_turn) = (Box::pin(early.turn()), Box::pin(earliest.turn()));
@@ -254,9 +300,9 @@ mod tests {
     fn two_workers_have_twice_the_time() {
         let schedule = Schedule::default();
         schedule.widen(2);
-        let jobs = [100; 4].map(|deadline| schedule.admit(NEEDED, 0, deadline));
+        let jobs = [100; 4].map(|deadline| schedule.admit(NEEDED, 0, deadline, 1));
         assert!(jobs.iter().all(Result::is_ok));
-        assert!(schedule.admit(NEEDED, 0, 100).is_err());
+        assert!(schedule.admit(NEEDED, 0, 100, 1).is_err());
 
         let [first, second, third, _] = jobs.map(Result::unwrap);
         let mut turns = [&first, &second, &third].map(|place| Box::pin(place.turn()));
@@ -267,13 +313,35 @@ mod tests {
         // One has gone, and with it the time of one.
         schedule.widen(2);
         drop(first);
-        assert!(schedule.admit(NEEDED, 0, 100).is_ok() && schedule.admit(NEEDED, 0, 60).is_err());
+        assert!(schedule.admit(NEEDED, 0, 100, 1).is_ok() && schedule.admit(NEEDED, 0, 60, 1).is_err());
+    }
+
+    #[test]
+    fn texts_are_written_together_if_nobody_is_late_for_it() {
+        let schedule = Schedule::default();
+        let [first, second, third, fourth] =
+            [200, 300, 400, 500].map(|deadline| schedule.admit(NEEDED, 0, deadline, 3).unwrap());
+        let mut turns = [&first, &second, &third, &fourth].map(|place| Box::pin(place.turn()));
+        assert_eq!(turns.each_mut().map(has_come), [true, true, true, false], "three are as many as can be");
+        drop(turns);
+        assert!(!first.was_alone() && !second.was_alone() && fourth.was_alone());
+        drop((first, second, third, fourth));
+
+        // With another beside it the first would be late: 2 x 40 s from now, and 60 s left.
+        let [urgent, patient] = [60, 300].map(|deadline| schedule.admit(NEEDED, 0, deadline, 3).unwrap());
+        let picture = schedule.admit(NEEDED, 0, 400, 1).unwrap();
+        let mut urgent_turn = Box::pin(urgent.turn());
+        let [mut patient_turn, mut picture_turn] = [&patient, &picture].map(|place| Box::pin(place.turn()));
+        assert!(has_come(&mut urgent_turn) && !has_come(&mut patient_turn) && !has_come(&mut picture_turn));
+        drop(urgent_turn);
+        drop(urgent);
+        assert!(has_come(&mut patient_turn) && !has_come(&mut picture_turn) && patient.was_alone());
     }
 
     #[test]
     fn who_gives_up_before_its_turn_holds_up_nobody() {
         let schedule = Schedule::default();
-        let [first, second, third] = [100, 200, 300].map(|deadline| schedule.admit(NEEDED, 0, deadline).unwrap());
+        let [first, second, third] = [100, 200, 300].map(|deadline| schedule.admit(NEEDED, 0, deadline, 1).unwrap());
         let mut turn = Box::pin(first.turn());
         assert!(has_come(&mut turn));
         let (mut given_up, mut waiting) = (Box::pin(second.turn()), Box::pin(third.turn()));

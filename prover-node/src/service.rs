@@ -214,7 +214,7 @@ async fn set_up(config: Config, inference: Inference, stop: &Stop) -> Result<(Ar
     crash_point!("journal: made");
     let outputs = OutputStore::open(config.storage, config.store_limit).await?;
     let settings = match &inference {
-        Inference::Local(_) => format!("{} {:?}", model.id, config.settings),
+        Inference::Local { .. } => format!("{} {:?}", model.id, config.settings),
         Inference::Fleet(_) => format!("{} by workers", model.id),
     };
     let mut paces = journal.paces(&settings).await?;

@@ -145,7 +145,7 @@ impl Vitals {
         let (head, followed, funds) = (self.head(), *self.followed.borrow(), *self.funds.borrow());
         let (age, behind) = (age(head), head.block.saturating_sub(followed.caught_up_at));
         let missing = match self.inference {
-            Inference::Local(_) => Unready::NoModel,
+            Inference::Local { .. } => Unready::NoModel,
             Inference::Fleet(_) => Unready::NoWorker,
         };
         [

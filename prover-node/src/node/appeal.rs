@@ -79,7 +79,7 @@ impl Node {
         let latest = look.history.latest();
         let until = latest.map_or(0, |round| round.appeal_deadline(&look.request.job, &self.chain.windows));
         let needed = self.paces.lock().await.estimate(&drawn.spec);
-        let place = match self.schedule.admit(needed, self.now().time, until) {
+        let place = match self.schedule.admit(needed, self.now().time, until, self.inference.at_once(&drawn.spec)) {
             Ok(place) => place,
             Err(reason) => {
                 warn!(job = short(key.job), %reason, "no time to make it again before the verdict is final");

@@ -9,16 +9,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use alloy::primitives::B256;
 use candle_core::{Device, Tensor};
 use oracle::{
-    output::Text,
-    spec::{Message, Prompt, Role, TextSpec},
+    output::{Output, Text},
+    spec::{Message, Prompt, Role, Spec, TextSpec},
 };
 use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::*;
-use crate::inference::Progress;
+use crate::inference::{self, Asked, Inference, Progress};
 
 const ARCHITECTURES: [&str; 4] = ["llama", "qwen2", "qwen3", "gemma3"];
 
@@ -224,18 +225,13 @@ fn a_prompt_that_is_too_long_keeps_its_last_tokens_and_any_bytes_are_one() {
     }
 }
 
-/// A text of several that are written together.
+/// Who waits for one of several texts.
 struct Waited<'a> {
-    spec: TextSpec,
     i: usize,
     texts: &'a RefCell<Vec<Option<Text>>>,
 }
 
-impl Order for Waited<'_> {
-    fn spec(&self) -> &TextSpec {
-        &self.spec
-    }
-
+impl Reader for Waited<'_> {
     fn tell(&self, _: Progress) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
@@ -260,7 +256,7 @@ fn a_text_is_the_same_in_company() {
             })
             .collect();
         let texts = RefCell::new(vec![None; specs.len()]);
-        let mut waiting = specs.iter().enumerate().map(|(i, spec)| Waited { spec: spec.clone(), i, texts: &texts });
+        let mut waiting = specs.iter().enumerate().map(|(i, spec)| (spec.clone(), Waited { i, texts: &texts }));
         // They come one token apart, and go when they are over.
         let (first, mut tokens) = (waiting.next().unwrap(), 0);
         model.write_together(first, || {
@@ -271,6 +267,25 @@ fn a_text_is_the_same_in_company() {
             assert_eq!(text, Some(model.write(spec, &mut |_| ControlFlow::Continue(())).unwrap()), "{architecture}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_thread_takes_texts_together() {
+    let (model, spec) = (open("llama"), Expected::of("llama").greedy());
+    let specs: Vec<_> = [(20, 1), (12, 1), (9, 2), (16, 1)]
+        .map(|(max_tokens, beams)| TextSpec { max_tokens, beams, ..spec.clone() })
+        .to_vec();
+    let expected = specs.iter().map(|spec| model.write(spec, &mut |_| ControlFlow::Continue(())).unwrap());
+    let expected: Vec<_> = expected.map(Output::Text).collect();
+
+    let inference = Inference::spawn(inference::Model::Text(Box::new(model))).unwrap();
+    let asked = specs.into_iter().map(|spec| {
+        let spec = Spec::Text(spec);
+        let asked = Asked { spec, noise_seed: B256::ZERO, deadline: u64::MAX, job: None };
+        inference.generate(asked, |_| {})
+    });
+    let made = futures_util::future::try_join_all(asked).await.unwrap();
+    assert_eq!(made.into_iter().map(|made| made.output).collect::<Vec<_>>(), expected);
 }
 
 #[test]

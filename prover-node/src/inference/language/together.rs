@@ -7,11 +7,8 @@ use oracle::{output::Text, spec::TextSpec};
 use super::{LanguageError, greedy::Draft, model::Model, product};
 use crate::inference::Progress;
 
-/// A text that somebody waits for.
-pub trait Order {
-    /// What is to be written.
-    fn spec(&self) -> &TextSpec;
-
+/// Who waits for a text.
+pub trait Reader {
     /// Told after every token; `Break` says that nobody waits any more.
     fn tell(&self, progress: Progress) -> ControlFlow<()>;
 
@@ -29,23 +26,23 @@ impl Model {
 
     /// Writes `first`, and what `more` has meanwhile; asked again after every token, until everything is written. Beam
     /// search has several sequences of its own and is done alone.
-    pub fn write_together<O: Order>(&self, first: O, mut more: impl FnMut() -> Option<O>) {
-        let mut desk: Vec<(Draft, O)> = Vec::new();
+    pub fn write_together<R: Reader>(&self, first: (TextSpec, R), mut more: impl FnMut() -> Option<(TextSpec, R)>) {
+        let mut desk: Vec<(Draft, R)> = Vec::new();
         let mut next = Some(first);
         loop {
             while desk.len() < self.at_once()
-                && let Some(order) = next.take().or_else(&mut more)
+                && let Some((spec, reader)) = next.take().or_else(&mut more)
             {
-                if order.spec().beams == 1 {
-                    match self.draft(order.spec()) {
-                        Ok(draft) => desk.push((draft, order)),
-                        Err(error) => order.answer(Err(error)),
+                if spec.beams == 1 {
+                    match self.draft(&spec) {
+                        Ok(draft) => desk.push((draft, reader)),
+                        Err(error) => reader.answer(Err(error)),
                     }
                 } else if desk.is_empty() {
-                    let text = self.write(order.spec(), &mut |progress| order.tell(progress));
-                    order.answer(text);
+                    let text = self.write(&spec, &mut |progress| reader.tell(progress));
+                    reader.answer(text);
                 } else {
-                    next = Some(order);
+                    next = Some((spec, reader));
                     break;
                 }
             }
@@ -54,16 +51,16 @@ impl Model {
             }
 
             let is_done = self.add_token(&mut desk.iter_mut().map(|(draft, _)| draft).collect::<Vec<_>>()).is_ok();
-            let went_on = |(mut draft, order): (Draft, O)| {
+            let went_on = |(mut draft, reader): (Draft, R)| {
                 // What fails together may work alone.
                 let added = if is_done { Ok(()) } else { self.add_token(&mut [&mut draft]) };
-                let text = added.map_err(LanguageError::from).and_then(|()| match order.tell(draft.progress()) {
+                let text = added.map_err(LanguageError::from).and_then(|()| match reader.tell(draft.progress()) {
                     ControlFlow::Continue(()) => self.finished(&draft),
                     ControlFlow::Break(()) => Err(LanguageError::Cancelled),
                 });
                 match text.transpose() {
-                    None => return Some((draft, order)),
-                    Some(text) => order.answer(text),
+                    None => return Some((draft, reader)),
+                    Some(text) => reader.answer(text),
                 }
                 None
             };

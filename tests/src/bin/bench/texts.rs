@@ -17,7 +17,7 @@ use oracle::{
 };
 use prover_node::inference::{
     Progress,
-    language::{Checker as _, Judgement, LanguageError, Model, Order, Reason, Settings},
+    language::{Checker as _, Judgement, LanguageError, Model, Reader, Reason, Settings},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -232,18 +232,13 @@ fn checking(model: &mut Model) -> Result<(f64, f32)> {
     Ok((checking / writing, largest))
 }
 
-/// A text that is written beside others.
+/// Who waits for one of several texts.
 struct Waited<'a> {
-    spec: TextSpec,
     i: usize,
     texts: &'a RefCell<Vec<Option<Text>>>,
 }
 
-impl Order for Waited<'_> {
-    fn spec(&self) -> &TextSpec {
-        &self.spec
-    }
-
+impl Reader for Waited<'_> {
     fn tell(&self, _: Progress) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
@@ -264,7 +259,7 @@ fn together(model: &Model) -> Result<Together> {
     })?;
     let at_once = best(|| {
         let (start, texts) = (Instant::now(), RefCell::new(vec![None; specs.len()]));
-        let mut waiting = specs.iter().enumerate().map(|(i, spec)| Waited { spec: spec.clone(), i, texts: &texts });
+        let mut waiting = specs.iter().enumerate().map(|(i, spec)| (spec.clone(), Waited { i, texts: &texts }));
         if let Some(first) = waiting.next() {
             model.write_together(first, || waiting.next());
         }
