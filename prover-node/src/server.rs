@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(ready().await.0, StatusCode::OK);
 
         served.heads.send_replace(ChainTime { block: 5, time: 0 });
-        served.funds.send_modify(|funds| funds.needed += alloy::primitives::U256::from(1));
+        served.funds.send_modify(|funds| funds.cover.need += alloy::primitives::U256::from(1));
         let (status, said) = ready().await;
 
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

@@ -221,9 +221,9 @@ async fn set_up(
     let salts = SaltKey::new(&signer, chain_id, oracle);
     let wallet = Wallet::spawn(chain.provider.clone(), chain_id, signer, journal.clone(), heads.clone()).await?;
     let identity = Identity::new(&chain.deployment, operator, model.id);
-    let account = Account { operator, model: model.id };
-    let funds = Funds::of(&chain, &account, &owners).await?;
-    let funds = watch_funds(chain.clone(), account, owners.clone(), heads.clone(), funds);
+    let account = Account { operator, model: model.id, owners: owners.clone(), budget };
+    let funds = Funds::of(&chain, &account, journal.unopened().await?).await?;
+    let funds = watch_funds(chain.clone(), account, journal.clone(), heads.clone(), funds);
     let followed = watch::Sender::new(Followed::default());
     let vitals = Vitals {
         heads: heads.clone(),

@@ -14,6 +14,7 @@ use tracing::error;
 
 use super::{init_logs, profile::ProfileArgs, server::ServerArgs};
 use crate::{
+    budget::Budget,
     config::Config,
     error::NodeError,
     inference::{Generator, Model},
@@ -72,6 +73,14 @@ pub struct RunArgs {
     /// How to serve outputs.
     #[command(flatten)]
     pub server: ServerArgs,
+}
+
+impl RunArgs {
+    /// What may be spent.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        Budget { min_profit: self.min_profit, reserve: self.reserve.unwrap_or_default() }
+    }
 }
 
 /// In wei.
