@@ -196,7 +196,7 @@ pub(crate) async fn journal_of(
         None => default_path(chain.deployment.chain_id, genesis(chain).await?, operator)?,
     };
     match Journal::read(&folder).await {
-        Ok(journal) => Ok(Some(journal)),
+        Ok(journal) => journal.check_layout().await.map(|()| Some(journal)).map_err(Into::into),
         Err(JournalError::Missing(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }

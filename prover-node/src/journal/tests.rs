@@ -173,6 +173,23 @@ async fn a_reader_looks_while_a_node_writes_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_reader_says_what_to_do_with_another_versions_journal() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(&folder).await;
+    let reader = Journal::read(folder.path()).await.unwrap();
+    reader.check_layout().await.unwrap();
+
+    let change = async |sql: &'static str| sqlx::query(sql).execute(&journal.database).await.unwrap();
+    change("UPDATE _sqlx_migrations SET version = 1000 WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
+        .await;
+    assert!(matches!(reader.check_layout().await, Err(JournalError::Newer(_))));
+    change("DELETE FROM _sqlx_migrations WHERE version = 1000").await;
+    assert!(matches!(reader.check_layout().await, Err(JournalError::Older(_))));
+    change("DROP TABLE _sqlx_migrations").await;
+    assert!(matches!(reader.check_layout().await, Err(JournalError::Older(_))), "it was never finished");
+}
+
+#[tokio::test]
 async fn what_the_wallet_has_sent_survives_until_it_is_deep() {
     let folder = TempDir::new().unwrap();
     let journal = open(&folder).await;

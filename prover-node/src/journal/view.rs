@@ -1,10 +1,12 @@
 //! The view: what the journal says to people, who look at it while the node writes.
 
+use std::cmp::Ordering;
+
 use alloy::primitives::B256;
 use serde::Serialize;
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
-use super::{Journal, Result, rows::hash};
+use super::{Journal, JournalError, Result, rows::hash};
 use crate::job::DrawKey;
 
 /// Troubles that are kept.
@@ -36,6 +38,20 @@ pub struct Trouble {
 }
 
 impl Journal {
+    /// Whether the journal, opened for looking only, has this version's layout: a node brings it there at its start.
+    pub async fn check_layout(&self) -> Result<()> {
+        let select = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations')";
+        let is_made: bool = self.check(sqlx::query_scalar(select).fetch_one(&self.database).await)?;
+        let select = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations");
+        let has: i64 = if is_made { self.check(select.fetch_one(&self.database).await)? } else { 0 };
+        let known = sqlx::migrate!().iter().map(|migration| migration.version).max().unwrap_or_default();
+        match has.cmp(&known) {
+            Ordering::Less => Err(JournalError::Older(self.path.clone())),
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(JournalError::Newer(self.path.clone())),
+        }
+    }
+
     /// The newest draws with seats of ours, open ones first.
     pub async fn latest_draws(&self, most: u32) -> Result<Vec<LatestDraw>> {
         let select = sqlx::query_as(
