@@ -206,7 +206,7 @@ impl Rpc {
     async fn ask_for_logs(&self, number: usize, packet: &RequestPacket) -> Result<ResponsePacket, Failure> {
         let asked = Instant::now();
         let endpoint = &self.endpoints()[number];
-        let Some(witness) = self.witness(number) else { return endpoint.ask(packet, PATIENCE).await };
+        let Some(witness) = self.witness(number).await else { return endpoint.ask(packet, PATIENCE).await };
         let (answer, second) = tokio::join!(
             endpoint.ask(packet, PATIENCE),
             tokio::time::timeout(SECOND_OPINION, witness.ask(packet, PATIENCE)),
@@ -227,10 +227,21 @@ impl Rpc {
         Ok(answer)
     }
 
-    /// Another endpoint that can be asked at once.
-    fn witness(&self, number: usize) -> Option<&Endpoint> {
-        let others = self.endpoints().iter().enumerate().filter(|(other, _)| *other != number);
-        others.map(|(_, endpoint)| endpoint).find(|endpoint| endpoint.health().ready)
+    /// Another endpoint that can be asked at once. One that nobody has asked yet is tried: what a program reads first
+    /// should have a second opinion, too.
+    async fn witness(&self, number: usize) -> Option<&Endpoint> {
+        let others = || self.endpoints().iter().enumerate().filter(|(other, _)| *other != number);
+        let ready = || others().map(|(_, endpoint)| endpoint).find(|endpoint| endpoint.health().ready);
+        if let Some(witness) = ready() {
+            return Some(witness);
+        }
+        for (other, endpoint) in others() {
+            let is_new = endpoint.health().is_new();
+            if is_new && self.ready(other).await.is_ok() {
+                break;
+            }
+        }
+        ready()
     }
 
     // --------------------------------------------------------------------------------------------------------- health

@@ -52,6 +52,11 @@ impl Health {
         self.last.as_ref().map(|lapse| lapse.until).filter(|&until| until > now)
     }
 
+    /// Whether it was never asked.
+    pub(super) fn is_new(&self) -> bool {
+        !self.ready && self.last.is_none()
+    }
+
     /// Whether it is ready, and has had no trouble for a while.
     pub(super) fn is_sound(&self, now: Instant) -> bool {
         self.ready && self.last.as_ref().is_none_or(|lapse| lapse.at + PROBATION <= now)
