@@ -1,13 +1,13 @@
 //! Two nodes with one key, by mistake.
 
 use eyre::{Result, ensure};
-use quorate_tests::play::Play;
+use quorate_tests::{devnet::Pace, play::Play};
 
 use crate::{all_went_well, log_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_with_one_key_vote_once_lose_nothing_and_both_say_so() -> Result<()> {
-    let play = Play::begin().await?;
+    let play = Play::begin_unhurried(Pace::Fast, None).await?;
     let nodes = play.nodes(["alice", "bob", "carol"]).await?;
     let mut twin = nodes[0].twin(&play.devnet);
     twin.start()?;
