@@ -15,4 +15,5 @@ pub mod process;
 pub mod programs;
 pub mod proxy;
 pub mod sheet;
+pub mod terminal;
 pub mod verifier;
