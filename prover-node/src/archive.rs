@@ -119,6 +119,11 @@ impl Archive {
         Ok(())
     }
 
+    /// Fetches the events of a job anew at the next look: some may have been left out.
+    pub async fn forget(&self, job: B256) {
+        self.known.lock().await.jobs.remove(&job);
+    }
+
     /// What became of a job up to and including `block`.
     pub async fn history_at(&self, request: &Request, block: u64) -> Result<History, ChainError> {
         let mut known = self.up_to_date(block).await?;

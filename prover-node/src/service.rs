@@ -382,7 +382,13 @@ impl Node {
                 }
                 Ending::Declined
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                // Perhaps it only looks so, for want of some events.
+                if matches!(error, StepError::OtherDraw | StepError::VoteLost(_) | StepError::Send(_)) {
+                    self.archive.forget(draw.job).await;
+                }
+                return Err(error);
+            }
         };
         crash_point!("job: over");
         debug!(job = short(draw.job), round = draw.number, %ending, "nothing left to do");

@@ -97,6 +97,24 @@ async fn an_only_endpoint_that_takes_a_second_for_every_answer_costs_nothing() -
     all_went_well(&end, &nodes, "a second for every answer")
 }
 
+/// It lists half of what it should just while everybody commits, and the others reveal.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_is_opened_though_the_only_endpoint_left_the_commitment_out() -> Result<()> {
+    let play = Play::begin_unhurried(Pace::Fast, None).await?;
+    let proxies = proxies(&play, 1).await?;
+    let nodes = nodes(&play, &proxies).await?;
+    let job = play.submit("a bell").await?;
+    let drawn = async || Ok(log_of(&nodes[0])?.contains(" drawn job").then_some(()));
+    play.devnet.until("the draw to be foretold", PATIENCE, drawn).await?;
+
+    proxies[0][0].set(Some(Fault::HalfOfLogs));
+    for other in &nodes[1..] {
+        play.step(job, other.seat, Step::Revealed).await?;
+    }
+    proxies[0][0].set(None);
+    all_went_well(&play.end(job).await?, &nodes, "logs left out")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_were_away_catch_up_on_what_a_provider_lists_at_once() -> Result<()> {
     let play = Play::begin_unhurried(Pace::Fast, None).await?;
