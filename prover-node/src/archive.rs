@@ -3,7 +3,10 @@
 //!
 //! It is a copy of the chain in memory. A reorganisation is found by the hash of the last block, and empties it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use alloy::{primitives::B256, providers::Provider};
 use oracle::{
@@ -25,6 +28,8 @@ pub struct Archive {
     heads: watch::Receiver<ChainTime>,
     finality: Finality,
     known: Mutex<Known>,
+    /// Reorganisations that were found.
+    forks: AtomicU64,
 }
 
 /// What is known.
@@ -69,13 +74,18 @@ impl Archive {
     /// An empty one of a chain whose newest block `heads` knows.
     #[must_use]
     pub fn new(chain: Chain, heads: watch::Receiver<ChainTime>, finality: Finality) -> Self {
-        Self { chain, heads, finality, known: Mutex::default() }
+        Self { chain, heads, finality, known: Mutex::default(), forks: AtomicU64::new(0) }
     }
 
     /// The deployment's.
     #[must_use]
     pub fn windows(&self) -> &Windows {
         &self.chain.windows
+    }
+
+    /// Another number after every reorganisation that a look has found.
+    pub fn fork(&self) -> u64 {
+        self.forks.load(Ordering::Relaxed)
     }
 
     /// The newest block that counts.
@@ -107,6 +117,11 @@ impl Archive {
             self.fetch(&mut known, requests).await?;
         }
         Ok(())
+    }
+
+    /// Fetches the events of a job anew at the next look: some may have been left out.
+    pub async fn forget(&self, job: B256) {
+        self.known.lock().await.jobs.remove(&job);
     }
 
     /// What became of a job up to and including `block`.
@@ -160,6 +175,7 @@ impl Archive {
             && !self.follows(next, head).await?
         {
             *known = Known::default();
+            self.forks.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(head) = known.head
             && !known.jobs.is_empty()

@@ -38,7 +38,7 @@ pub struct Prospect {
 }
 
 /// What there is to open commitments with, in wei.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cover {
     /// The operator's.
     pub balance: U256,
@@ -50,10 +50,6 @@ pub struct Cover {
     pub need: U256,
 }
 
-/// Gas of a job for a node with one seat, drawing and settling it included, as `scripts/bench gas` measures it, with a
-/// tenth to spare.
-pub const JOB_GAS: u64 = 250_000;
-
 /// Gas of an opening, as `scripts/bench gas` measures it, with a tenth to spare.
 const REVEAL_GAS: u64 = 43_000;
 
@@ -62,10 +58,20 @@ fn commit_gas(members: u8) -> u64 {
     41_000 + 1_000 * u64::from(members)
 }
 
-/// What opening the commitments of `seats` costs, in wei, for wei a unit of gas.
+/// What a commitment and its opening cost in a committee of so many, in wei, for wei a unit of gas.
 #[must_use]
-pub fn opening_cost(seats: u64, price: u128) -> U256 {
-    U256::from(seats * REVEAL_GAS) * U256::from(price)
+pub fn vote_cost(members: u8, price: u128) -> U256 {
+    U256::from(commit_gas(members) + REVEAL_GAS) * U256::from(price)
+}
+
+impl Budget {
+    /// Whether `need` can be spent on more commitments and their openings, in wei, when `unopened` other seats have
+    /// committed and a unit of gas may come to `most` wei.
+    #[must_use]
+    pub fn cover(&self, balance: U256, unopened: u64, most: u128, need: U256) -> Cover {
+        let opening = U256::from(unopened * REVEAL_GAS) * U256::from(most);
+        Cover { balance, unopened, reserve: opening.max(self.reserve), need }
+    }
 }
 
 impl Prospect {
@@ -73,9 +79,8 @@ impl Prospect {
     #[must_use]
     pub fn of(job: &Job, number: u8, price: u128) -> Self {
         let members = size_of(job.terms.committeeSize, number);
-        let cost = |gas: u64| U256::from(gas) * U256::from(price);
-        let vote = cost(commit_gas(members) + REVEAL_GAS);
-        Self { share: U256::from(job.terms.share), vote, decline: cost(commit_gas(members)) }
+        let decline = U256::from(commit_gas(members)) * U256::from(price);
+        Self { share: U256::from(job.terms.share), vote: vote_cost(members, price), decline }
     }
 
     /// What voting leaves, if the vote is supported.
@@ -98,10 +103,16 @@ impl Prospect {
 }
 
 impl Cover {
+    /// The least balance that suffices.
+    #[must_use]
+    pub fn least(&self) -> U256 {
+        self.reserve + self.need
+    }
+
     /// Whether what is committed can be opened.
     #[must_use]
     pub fn suffices(&self) -> bool {
-        self.balance >= self.reserve + self.need
+        self.balance >= self.least()
     }
 }
 
@@ -184,13 +195,13 @@ mod tests {
 
     #[test]
     fn what_is_committed_can_be_opened_before_more_is_committed() {
-        let cover = |balance: u64| Cover {
-            balance: U256::from(balance),
-            unopened: 2,
-            reserve: U256::from(60),
-            need: U256::from(40),
+        let cover = |balance: u64, reserve: u64| {
+            let budget = Budget { reserve: U256::from(reserve), ..Budget::default() };
+            budget.cover(U256::from(balance), 2, 1, U256::from(40))
         };
-        assert!(cover(100).suffices());
-        assert!(!cover(99).suffices());
+        let least = 2 * REVEAL_GAS + 40;
+        assert!(cover(least, 0).suffices());
+        assert!(!cover(least - 1, 0).suffices());
+        assert!(!cover(least, 2 * REVEAL_GAS + 1).suffices(), "the operator wants more to remain");
     }
 }

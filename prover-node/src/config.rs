@@ -87,7 +87,7 @@ impl Config {
     pub async fn from_args(args: RunArgs) -> eyre::Result<Self> {
         let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
         let trial = trial(&files.manifest.pipeline);
-        let chain = connect(&args.chain).await?;
+        let (budget, chain) = (args.budget(), connect(&args.chain).await?);
         let model = registered(&chain, &files, args.model.as_ref()).await?;
         let signer = args.key.load(chain.deployment.chain_id)?;
         let owners = Owners::new(signer.address(), args.owners);
@@ -124,7 +124,7 @@ impl Config {
             finality: args.finality,
             appeals: !args.no_appeal,
             store_limit: args.store_limit.as_u64(),
-            budget: Budget { min_profit: args.min_profit, reserve: args.reserve.unwrap_or_default() },
+            budget,
         })
     }
 }

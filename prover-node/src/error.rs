@@ -47,6 +47,9 @@ pub enum StepError {
     /// A reorganisation threw out what we had sent.
     #[error("seat {0}'s vote fell out of the chain")]
     VoteLost(u32),
+    /// The events that are listed say another thing than the contract.
+    #[error("the Ethereum node has not listed all events of this job")]
+    LeftOut,
     /// The rest can be left to others.
     #[error("the node is stopping")]
     Stopping,

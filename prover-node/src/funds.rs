@@ -11,13 +11,14 @@ use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use crate::{
-    budget::JOB_GAS,
+    budget::{Budget, Cover, vote_cost},
+    journal::Journal,
     owners::Owners,
     pool::{PoolSeat, seats_of},
 };
 
-/// Jobs that the balance should pay for.
-const JOBS: u64 = 10;
+/// Seats of the largest committee: a commitment costs the most there.
+const MOST_MEMBERS: u8 = 31;
 
 /// How often it is looked at, at most.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -25,10 +26,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// What the operator has. Amounts in wei.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Funds {
-    /// For gas.
-    pub balance: U256,
-    /// What ten jobs cost at the present price of gas: with less, the node may fail to reveal what it committed.
-    pub needed: U256,
+    /// For gas: by the rule that jobs are accepted by, if the next one draws every seat.
+    pub cover: Cover,
     /// Of the seats that are served.
     pub stake: U256,
     /// Seats that can be drawn.
@@ -40,27 +39,31 @@ pub struct Funds {
 }
 
 /// Whose funds.
+#[derive(Debug, Clone)]
 pub struct Account {
     /// The key that works.
     pub operator: Address,
     /// The model whose seats count.
     pub model: B256,
+    /// Whose seats are served.
+    pub owners: Owners,
+    /// What may be spent.
+    pub budget: Budget,
 }
 
 impl Funds {
-    /// At the newest block. Of the seats that name the operator, those that `owners` says are served.
-    pub async fn of(chain: &Chain, account: &Account, owners: &Owners) -> Result<Self, ChainError> {
+    /// At the newest block, of the seats that are served, of which `unopened` have committed and not revealed.
+    pub async fn of(chain: &Chain, account: &Account, unopened: u64) -> Result<Self, ChainError> {
+        let Account { operator, budget, owners, .. } = account;
         let provider = &chain.provider;
-        let price = U256::from(provider.get_gas_price().await?);
+        let price = provider.estimate_eip1559_fees().await?.max_fee_per_gas;
         let (now, age) = (chain.now().await?.time, chain.stakes().seatAge().call().await?);
         let mut seats = seats_of(chain, account.model, account.operator).await?;
-        seats
-            .retain(|PoolSeat { number, seat }| seat.operator == account.operator && owners.serve(*number, seat.owner));
+        seats.retain(|PoolSeat { number, seat }| seat.operator == *operator && owners.serve(*number, seat.owner));
 
-        let served = u64::try_from(seats.len()).unwrap_or(u64::MAX).max(1);
+        let need = vote_cost(MOST_MEMBERS, price) * U256::from(seats.len().max(1));
         let mut funds = Self {
-            balance: provider.get_balance(account.operator).await?,
-            needed: price * U256::from(JOB_GAS * JOBS) * U256::from(served),
+            cover: budget.cover(provider.get_balance(*operator).await?, unopened, price, need),
             stake: seats.iter().map(|seat| U256::from(seat.seat.stake)).sum(),
             ..Self::default()
         };
@@ -74,12 +77,6 @@ impl Funds {
         }
         Ok(funds)
     }
-
-    /// Whether it is enough to go on.
-    #[must_use]
-    pub fn suffice(&self) -> bool {
-        self.balance >= self.needed
-    }
 }
 
 /// Looks at them again as blocks come, for as long as anybody listens. Says so when they run low.
@@ -87,19 +84,20 @@ impl Funds {
 pub fn watch_funds(
     chain: Chain,
     account: Account,
-    owners: Owners,
+    journal: Journal,
     mut heads: watch::Receiver<ChainTime>,
     first: Funds,
 ) -> watch::Receiver<Funds> {
     let (sender, receiver) = watch::channel(first);
     tokio::spawn(async move {
         while !sender.is_closed() && heads.changed().await.is_ok() {
-            match Funds::of(&chain, &account, &owners).await {
+            // What cannot be read is complained of by those that need it to go on.
+            let Ok(unopened) = journal.unopened().await else { continue };
+            match Funds::of(&chain, &account, unopened).await {
                 Ok(funds) => {
-                    if !funds.suffice() && sender.borrow().suffice() {
-                        let (balance, needed) =
-                            (oracle::chain::ether(funds.balance), oracle::chain::ether(funds.needed));
-                        warn!(operator = %account.operator, balance, needed, "the balance runs low: send the operator some ETH");
+                    if !funds.cover.suffices() && sender.borrow().cover.suffices() {
+                        let (operator, cover) = (account.operator, funds.cover);
+                        warn!(%operator, "the balance runs low, send the operator some ETH: {cover}");
                     }
                     sender.send_replace(funds);
                 }

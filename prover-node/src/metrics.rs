@@ -130,7 +130,11 @@ impl Metrics {
             ready: is.gauge("ready", "1 if the node can take part in jobs, as /ready says"),
             open: is.gauges("open_jobs", "Open rounds by how far they are", "phase", &PHASES),
             balance: is.measure("balance", "The operator's, for gas", Unit::Other("eth".to_owned())),
-            needed: is.measure("balance_needed", "Below this the node is not ready", Unit::Other("eth".to_owned())),
+            needed: is.measure(
+                "balance_needed",
+                "Below this the node is not ready: what --reserve keeps, and the gas of a vote for each seat",
+                Unit::Other("eth".to_owned()),
+            ),
             stake: is.measure("stake", "Of the seats that are served", Unit::Other("eth".to_owned())),
             seats: is.gauges("seats", "Seats that are served", "state", &["active", "young", "left"]),
             votes: is.counters("votes", "Votes of our seats by how far they came", "stage", &Stage::NAMES),
@@ -212,8 +216,8 @@ impl Metrics {
         for (phase, count) in PHASES.into_iter().zip([open.requested, open.drawn, open.sealed]) {
             self.open.get_or_create(&[("phase", phase)]).set(count.cast_signed());
         }
-        self.balance.set(eth(funds.balance));
-        self.needed.set(eth(funds.needed));
+        self.balance.set(eth(funds.cover.balance));
+        self.needed.set(eth(funds.cover.least()));
         self.stake.set(eth(funds.stake));
         for (state, count) in [("active", funds.active), ("young", funds.young), ("left", funds.left)] {
             self.seats.get_or_create(&[("state", state)]).set(i64::from(count));
@@ -358,7 +362,8 @@ mod tests {
     use super::*;
 
     fn now() -> Now {
-        let funds = Funds { balance: U256::from(1_500_000_000_000_000_000_u64), active: 2, ..Funds::default() };
+        let cover = crate::budget::Cover { balance: U256::from(1_500_000_000_000_000_000_u64), ..Default::default() };
+        let funds = Funds { cover, active: 2, ..Funds::default() };
         let open = OpenJobs { requested: 1, drawn: 0, sealed: 3 };
         let endpoints = vec![EndpointReport { host: "http://a".to_owned(), in_use: true, lapses: 4 }];
         Now { head: 9, lag: Duration::from_millis(1_500), followed: 7, ready: true, open, funds, endpoints }

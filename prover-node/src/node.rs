@@ -275,6 +275,7 @@ impl Node {
             } else if undecided.contains(&vote.seat) && look.phase_of(key.number) == Phase::Commit {
                 due.push(vote);
             } else {
+                self.check_listed(&look, key, &vote).await?;
                 self.explain_not_committed(&look, key, &vote);
             }
         }
@@ -303,6 +304,7 @@ impl Node {
             } else if phase == Phase::Commit {
                 return Err(StepError::MovedBack);
             } else {
+                self.check_listed(&look, key, &vote).await?;
                 warn!(job = short(key.job), seat = vote.seat.number, "too late to reveal: the bond is lost");
             }
         }

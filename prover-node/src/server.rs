@@ -137,6 +137,10 @@ mod tests {
     }
 
     async fn served(limits: Limits) -> Served {
+        served_by(limits, None).await
+    }
+
+    async fn served_by(limits: Limits, tls: Option<RustlsConfig>) -> Served {
         let folder = TempDir::new().unwrap();
         let [operator, oracle] = [Address::ZERO; 2];
         let owner = Owner { chain_id: 1, genesis: B256::ZERO, oracle, operator };
@@ -171,7 +175,7 @@ mod tests {
             heads,
             funds,
             _servers: [
-                tokio::spawn(serve(listener, Shelf { journal, outputs }, vitals.clone(), limits, None)),
+                tokio::spawn(serve(listener, Shelf { journal, outputs }, vitals.clone(), limits, tls)),
                 tokio::spawn(serve_metrics(metrics_listener, vitals)),
             ]
             .map(AbortOnDropHandle::new),
@@ -274,7 +278,7 @@ mod tests {
         assert_eq!(ready().await.0, StatusCode::OK);
 
         served.heads.send_replace(ChainTime { block: 5, time: 0 });
-        served.funds.send_modify(|funds| funds.needed += alloy::primitives::U256::from(1));
+        served.funds.send_modify(|funds| funds.cover.need += alloy::primitives::U256::from(1));
         let (status, said) = ready().await;
 
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -283,6 +287,21 @@ mod tests {
         assert_eq!(metrics.headers()["content-type"], crate::metrics::CONTENT_TYPE);
         assert!(metrics.text().await.unwrap().contains("quorate_ready 0\n"));
         assert_eq!(status_of_health(&served.url).await, StatusCode::OK, "it lives all the same");
+    }
+
+    #[tokio::test]
+    async fn outputs_are_served_over_tls_to_those_who_trust_the_certificate() {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let tls = RustlsConfig::from_pem(cert.clone().into(), key.into()).await.unwrap();
+        let served = served_by(Limits::default(), Some(tls)).await;
+        let url = format!("{}/outputs/{:x}", served.url.replace("http:", "https:"), served.shown.content_hash());
+
+        let trusts = reqwest::Certificate::from_pem(cert.as_bytes()).unwrap();
+        let client = Client::builder().tls_certs_only([trusts]).build().unwrap();
+        assert_eq!(client.get(&url).send().await.unwrap().bytes().await.unwrap(), served.shown.bytes());
+        assert!(Client::new().get(&url).send().await.unwrap_err().is_connect(), "nobody vouches for it");
+        assert!(Client::new().get(url.replace("https:", "http:")).send().await.is_err(), "it speaks nothing else");
     }
 
     async fn status_of_health(url: &str) -> StatusCode {

@@ -227,9 +227,9 @@ async fn set_up(config: Config, inference: Inference, stop: &Stop) -> Result<(Ar
     let salts = SaltKey::new(&signer, chain_id, oracle);
     let wallet = Wallet::spawn(chain.provider.clone(), chain_id, signer, journal.clone(), heads.clone()).await?;
     let identity = Identity::new(&chain.deployment, operator, model.id);
-    let account = Account { operator, model: model.id };
-    let funds = Funds::of(&chain, &account, &owners).await?;
-    let funds = watch_funds(chain.clone(), account, owners.clone(), heads.clone(), funds);
+    let account = Account { operator, model: model.id, owners: owners.clone(), budget };
+    let funds = Funds::of(&chain, &account, journal.unopened().await?).await?;
+    let funds = watch_funds(chain.clone(), account, journal.clone(), heads.clone(), funds);
     let followed = watch::Sender::new(Followed::default());
     let vitals = Vitals {
         heads: heads.clone(),
@@ -402,7 +402,13 @@ impl Node {
                 }
                 Ending::Declined
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                // Perhaps it only looks so, for want of some events.
+                if matches!(error, StepError::OtherDraw | StepError::VoteLost(_) | StepError::Send(_)) {
+                    self.archive.forget(draw.job).await;
+                }
+                return Err(error);
+            }
         };
         crash_point!("job: over");
         debug!(job = short(draw.job), round = draw.number, %ending, "nothing left to do");

@@ -7,12 +7,13 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256};
-use oracle::chain::{ChainTime, Deployment, Rpc, ether};
+use oracle::chain::{ChainTime, Deployment, Rpc};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    budget::Cover,
     funds::Funds,
     inference::Inference,
     journal::{Journal, JournalError, OpenJobs},
@@ -86,8 +87,8 @@ pub enum Unready {
     NoModel,
     /// None of them is there.
     NoWorker,
-    /// It might not be able to reveal.
-    LowFunds(Funds),
+    /// It would have to decline, or might not be able to reveal.
+    LowFunds(Cover),
 }
 
 impl fmt::Display for Unready {
@@ -100,9 +101,7 @@ impl fmt::Display for Unready {
             Self::Behind(blocks) => write!(f, "it is catching up: {blocks} blocks to go"),
             Self::NoModel => f.write_str("the model's thread has ended: restart the node"),
             Self::NoWorker => f.write_str("no worker serves the model: start one with `prover-node worker`"),
-            Self::LowFunds(Funds { balance, needed, .. }) => {
-                write!(f, "the operator has {} and needs {} for gas: send it some ETH", ether(*balance), ether(*needed))
-            }
+            Self::LowFunds(cover) => write!(f, "{cover}: send it some ETH"),
         }
     }
 }
@@ -153,7 +152,7 @@ impl Vitals {
             (age > STALE, Unready::Stale(age)),
             (behind > BEHIND, Unready::Behind(head.block.saturating_sub(followed.block))),
             (self.inference.hands() == 0, missing),
-            (!funds.suffice(), Unready::LowFunds(funds)),
+            (!funds.cover.suffices(), Unready::LowFunds(funds.cover)),
         ]
         .into_iter()
         .filter_map(|(is_so, reason)| is_so.then_some(reason))

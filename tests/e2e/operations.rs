@@ -14,10 +14,44 @@ use oracle::{
     keys::address_of,
 };
 use prover_node::{job::DrawKey, salt::SaltKey};
-use quorate_tests::{by_hand::made_up, command::Cli, process::Process, programs, verifier::endpoint};
+use quorate_tests::{
+    by_hand::made_up, command::Cli, process::Process, programs, terminal::Terminal, verifier::endpoint,
+};
 use serde_json::{Value, json};
 
 use crate::play::{PATIENCE, Play, bond, share};
+
+/// Enter takes what is in brackets, and what makes no sense is asked for again.
+#[tokio::test(flavor = "multi_thread")]
+async fn init_asks_for_what_it_was_not_given() -> Result<()> {
+    let play = Play::begin().await?;
+    let (config, password) = (play.devnet.folder.join("node/settings.toml"), play.devnet.folder.join("password"));
+    fs::write(&password, "a long password\n")?;
+    let mut command = Command::new(programs::built("prover-node")?);
+    command.current_dir(programs::repository()).arg("--config").arg(&config).args(["init", "--listen", "127.0.0.1:9"]);
+
+    let mut terminal = Terminal::start(command)?;
+    terminal.answer("Which Ethereum node?", &play.devnet.rpc_url())?;
+    terminal.answer("the contracts' addresses", &play.devnet.deployment_file.display().to_string())?;
+    terminal.answer("Which model?", "")?;
+    terminal.answer("The operator's keystore", "")?;
+    terminal.answer("File with its password", &password.display().to_string())?;
+    terminal.answer("For which owner's seats?", "somebody")?;
+    terminal.hear("invalid value 'somebody'")?;
+    let owner = play.devnet.party("owner")?.address().to_string();
+    terminal.answer("For which owner's seats?", &owner)?;
+    terminal.answer("URL at which others reach", "")?;
+    ensure!(terminal.end()?.success(), "init failed");
+
+    let operator = address_of(&config.with_file_name("operator.json"))?;
+    let settings = fs::read_to_string(&config)?;
+    for line in
+        [format!("operator = \"{operator}\""), format!("owner = [\"{owner}\"]"), "listen = \"127.0.0.1:9\"".into()]
+    {
+        ensure!(settings.lines().any(|set| set == line), "{line} is not in\n{settings}");
+    }
+    Ok(())
+}
 
 /// From nothing to a node that works, as docs/OPERATING.md has it.
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use alloy::primitives::U256;
 use eyre::{Result, ensure};
 use oracle::chain::IGenerationOracle::{Phase, Step};
 use quorate_tests::{
+    devnet::Pace,
     play::{PATIENCE, Play, share},
     proxy::{Fault, Proxy},
     verifier::Verifier,
@@ -13,19 +14,25 @@ use quorate_tests::{
 
 use crate::{all_went_well, log_of};
 
-/// As long as a block takes here.
-const BLOCK_TIME: Duration = Duration::from_millis(250);
+/// As long as four blocks take here.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// One for each of three nodes at a time.
 const FAULTS: [[Fault; 3]; 4] = [
     [Fault::Down, Fault::Truncates, Fault::Lags(20)],
     [Fault::Hangs, Fault::RateLimits(3), Fault::HalfOfLogs],
-    [Fault::Drops, Fault::OtherChain, Fault::Delays(BLOCK_TIME)],
+    [Fault::Drops, Fault::OtherChain, Fault::Delays(SLOW)],
     [Fault::Duplicates, Fault::Lags(2), Fault::RateLimits(60)],
 ];
 
-/// Blocks for which the only endpoint fails: a quarter of a commit window.
+/// Blocks for which the only endpoint fails.
 const WHILE: u64 = 30;
+
+/// Blocks that the nodes are away for.
+const AWAY: u64 = 500;
+
+/// What providers set to what they list at once.
+const LIMITS: [Fault; 3] = [Fault::LimitsRange(10), Fault::LimitsRange(100), Fault::LimitsLogs(10)];
 
 async fn nodes(play: &Play, proxies: &[Vec<Proxy>; 3]) -> Result<Vec<Verifier>> {
     let verifiers = play.verifiers(["alice", "bob", "carol"]).await?;
@@ -60,7 +67,7 @@ async fn in_use<'a>(play: &Play, proxies: &'a [Proxy]) -> Result<&'a Proxy> {
 /// The chain's clock is an hour ahead of the machine's, too: a node goes by the blocks' time only.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_fault_of_one_of_two_endpoints_costs_anybody_anything() -> Result<()> {
-    let play = Play::begin().await?;
+    let play = Play::begin_unhurried(Pace::Fast, None).await?;
     play.devnet.pass(3_600).await?;
     let proxies = proxies(&play, 2).await?;
     let nodes = nodes(&play, &proxies).await?;
@@ -78,9 +85,57 @@ async fn no_fault_of_one_of_two_endpoints_costs_anybody_anything() -> Result<()>
     Ok(())
 }
 
+/// As on most chains, no block is faster than an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_only_endpoint_that_takes_a_second_for_every_answer_costs_nothing() -> Result<()> {
+    let play = Play::begin_unhurried(Pace::Live, None).await?;
+    let proxies = proxies(&play, 1).await?;
+    let nodes = nodes(&play, &proxies).await?;
+
+    proxies.iter().flatten().for_each(|only| only.set(Some(Fault::Delays(SLOW))));
+    let end = play.end(play.submit("a cloud").await?).await?;
+    all_went_well(&end, &nodes, "a second for every answer")
+}
+
+/// It lists half of what it should just while everybody commits, and the others reveal.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_is_opened_though_the_only_endpoint_left_the_commitment_out() -> Result<()> {
+    let play = Play::begin_unhurried(Pace::Fast, None).await?;
+    let proxies = proxies(&play, 1).await?;
+    let nodes = nodes(&play, &proxies).await?;
+    let job = play.submit("a bell").await?;
+    let drawn = async || Ok(log_of(&nodes[0])?.contains(" drawn job").then_some(()));
+    play.devnet.until("the draw to be foretold", PATIENCE, drawn).await?;
+
+    proxies[0][0].set(Some(Fault::HalfOfLogs));
+    for other in &nodes[1..] {
+        play.step(job, other.seat, Step::Revealed).await?;
+    }
+    proxies[0][0].set(None);
+    all_went_well(&play.end(job).await?, &nodes, "logs left out")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_were_away_catch_up_on_what_a_provider_lists_at_once() -> Result<()> {
+    let play = Play::begin_unhurried(Pace::Fast, None).await?;
+    let proxies = proxies(&play, 1).await?;
+    let mut nodes = nodes(&play, &proxies).await?;
+    let end = play.end(play.submit("a lake").await?).await?;
+    all_went_well(&end, &nodes, "no limit yet")?;
+
+    nodes.iter_mut().for_each(Verifier::kill);
+    play.devnet.mine(AWAY).await?;
+    let job = play.submit("a hill").await?;
+    for (only, limit) in proxies.iter().flatten().zip(LIMITS) {
+        only.set(Some(limit));
+    }
+    nodes.iter_mut().try_for_each(Verifier::start)?;
+    all_went_well(&play.end(job).await?, &nodes, &format!("{LIMITS:?}"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_only_endpoint_does_for_a_while_costs_nothing_and_its_loss_for_a_window_the_vote() -> Result<()> {
-    let play = Play::begin().await?;
+    let play = Play::begin_unhurried(Pace::Fast, None).await?;
     let proxies = proxies(&play, 1).await?;
     let nodes = nodes(&play, &proxies).await?;
 

@@ -3,6 +3,8 @@
 //!
 //! What holds in each story: nobody honest is slashed, unless the fault took the whole of a window; nothing is paid twice;
 //! and no event is passed over, since every vote that was drawn is cast.
+//!
+//! Windows are those of a mainnet, and close when a story says so: a slow machine takes longer, and that is all.
 
 #![allow(clippy::unwrap_used)]
 

@@ -7,6 +7,7 @@ use oracle::chain::{
     Request, RoundHistory,
 };
 use quorate_tests::{
+    devnet::Pace,
     outcome::JobOutcome,
     play::{PATIENCE, Play, share},
     verifier::Verifier,
@@ -29,9 +30,10 @@ const STAGES: [Stage; 5] = [Stage::Requested, Stage::Drawn, Stage::Committed, St
 /// An hour behind the machine's clock: a node goes by the blocks' time only.
 async fn play() -> Result<(Play, Vec<Verifier>)> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    let play = Play::begin_at(now.as_secs() - 3_600).await?;
+    let play = Play::begin_unhurried(Pace::Fast, Some(now.as_secs() - 3_600)).await?;
     let nodes = play.nodes(["alice", "bob", "carol"]).await?;
-    // What made the seats is not to be forgotten.
+    // What made the seats, and made them old enough, is not to be forgotten.
+    play.age().await?;
     play.devnet.mine(30).await?;
     Ok((play, nodes.into()))
 }

@@ -62,20 +62,16 @@ pub struct Devnet {
 impl Devnet {
     /// Starts anvil on a free port and deploys with the devnet's times.
     pub async fn start(pace: Pace) -> Result<Self> {
-        Self::begin(pace, None, Profile::Devnet).await
-    }
-
-    /// The same, with a first block of that time, in seconds since the epoch.
-    pub async fn start_at(pace: Pace, genesis: u64) -> Result<Self> {
-        Self::begin(pace, Some(genesis), Profile::Devnet).await
+        Self::start_as(pace, Profile::Devnet).await
     }
 
     /// The same with other times.
     pub async fn start_as(pace: Pace, profile: Profile) -> Result<Self> {
-        Self::begin(pace, None, profile).await
+        Self::start_at(pace, profile, None).await
     }
 
-    async fn begin(pace: Pace, genesis: Option<u64>, profile: Profile) -> Result<Self> {
+    /// The same, with a first block of that time, in seconds since the epoch.
+    pub async fn start_at(pace: Pace, profile: Profile, genesis: Option<u64>) -> Result<Self> {
         let temporary = TempDir::with_prefix("quorate-")?;
         let folder = temporary.path().to_owned();
         let anvil = start_anvil(pace, genesis)?;

@@ -18,5 +18,6 @@ pub mod programs;
 pub mod proxy;
 pub mod s3;
 pub mod sheet;
+pub mod terminal;
 pub mod verifier;
 pub mod worker;

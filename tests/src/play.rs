@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     by_hand::ByHand,
-    devnet::{Devnet, Pace},
+    devnet::{Devnet, Pace, Profile},
     model,
     outcome::JobOutcome,
     party::Party,
@@ -45,9 +45,10 @@ impl Play {
         Self::on(Devnet::start(Pace::Fast).await?, time).await
     }
 
-    /// On a chain that began at `time`, in seconds since the epoch.
-    pub async fn begin_at(time: u64) -> Result<Self> {
-        Self::on(Devnet::start_at(Pace::Fast, time).await?, model::TIME).await
+    /// With the windows of a mainnet, hours of the chain's time: none closes because this machine is slow. The chain
+    /// began at `genesis`, in seconds since the epoch, if that is said.
+    pub async fn begin_unhurried(pace: Pace, genesis: Option<u64>) -> Result<Self> {
+        Self::on(Devnet::start_at(pace, Profile::Mainnet, genesis).await?, model::TIME).await
     }
 
     async fn on(devnet: Devnet, time: u32) -> Result<Self> {
@@ -110,9 +111,13 @@ impl Play {
 
     /// Makes every seat old enough to be drawn.
     pub async fn age(&self) -> Result<()> {
-        let age = self.devnet.chain.stakes().seatAge().call().await?;
+        let stakes = self.devnet.chain.stakes();
+        let pool = stakes.poolOf(self.model).call().await?;
+        if pool.old == pool.active {
+            return Ok(());
+        }
         // The pool counts a seat as old two ages after it enrolled at the latest.
-        self.devnet.pass(2 * u64::from(age)).await
+        self.devnet.pass(2 * u64::from(stakes.seatAge().call().await?)).await
     }
 
     /// The job as it stands.

@@ -47,6 +47,10 @@ pub enum Fault {
     OtherChain,
     /// It lists the first half of the logs.
     HalfOfLogs,
+    /// It refuses to list the logs of more blocks at once.
+    LimitsRange(u64),
+    /// It refuses to list more logs at once.
+    LimitsLogs(usize),
 }
 
 /// A running proxy; gone when dropped.
@@ -155,6 +159,18 @@ impl Shared {
                 }
                 answer
             }
+            Some(Fault::LimitsRange(blocks)) => match self.blocks_of(&request).await? {
+                Some(asked) if asked > blocks => refusal_of(&request, -32602, "block range is too wide"),
+                _ => self.pass_on(&request).await?,
+            },
+            Some(Fault::LimitsLogs(most)) => {
+                let answer = self.pass_on(&request).await?;
+                let listed = answer["result"].as_array().filter(|_| request["method"] == "eth_getLogs");
+                match listed.is_some_and(|logs| logs.len() > most) {
+                    true => refusal_of(&request, -32005, "query returned more results than the limit"),
+                    false => answer,
+                }
+            }
         };
         let answer = answer.to_string();
         write(&mut connection, "200 OK", &answer, answer.len()).await
@@ -166,11 +182,26 @@ impl Shared {
         Ok(serde_json::from_slice(&post.send().await?.bytes().await?)?)
     }
 
-    /// As if the newest `blocks` blocks had not come yet.
-    async fn lag(&self, mut request: Value, blocks: u64) -> Result<Value> {
+    async fn newest(&self) -> Result<u64> {
         let newest =
             self.pass_on(&json!({ "jsonrpc": "2.0", "id": 0, "method": "eth_blockNumber", "params": [] })).await?;
-        let head = number(&newest["result"]).ok_or_eyre("no block number")?.saturating_sub(blocks);
+        number(&newest["result"]).ok_or_eyre("no block number")
+    }
+
+    /// Of how many blocks logs are asked for, if they are.
+    async fn blocks_of(&self, request: &Value) -> Result<Option<u64>> {
+        let filter = &request["params"][0];
+        if request["method"] != "eth_getLogs" || !filter["blockHash"].is_null() {
+            return Ok(None);
+        }
+        let newest = self.newest().await?;
+        let bound = |name: &str| number(&filter[name]).unwrap_or(newest);
+        Ok(Some((bound("toBlock") + 1).saturating_sub(bound("fromBlock"))))
+    }
+
+    /// As if the newest `blocks` blocks had not come yet.
+    async fn lag(&self, mut request: Value, blocks: u64) -> Result<Value> {
+        let head = self.newest().await?.saturating_sub(blocks);
         match request["method"].as_str() {
             Some("eth_blockNumber") => return Ok(answer_to(&request, &json!(format!("{head:#x}")))),
             Some("eth_getBlockByNumber") if number(&request["params"][0]).is_some_and(|number| number > head) => {
@@ -224,6 +255,10 @@ async fn write(connection: &mut BufReader<TcpStream>, status: &str, body: &str, 
 
 fn answer_to(request: &Value, result: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })
+}
+
+fn refusal_of(request: &Value, code: i64, message: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": request["id"], "error": { "code": code, "message": message } })
 }
 
 fn number(quantity: &Value) -> Option<u64> {

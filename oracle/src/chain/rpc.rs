@@ -1,7 +1,7 @@
 //! Rpc: several endpoints of one chain, as one.
 //!
 //! All requests go to one endpoint for as long as it does its work, so that what is read in a row fits together; if it
-//! fails, the same request goes to the next one. An endpoint is used once it has said that it is on our chain and has
+//! fails, the same request goes to the next one, until one that was named before that one has been well for a while. An endpoint is used once it has said that it is on our chain and has
 //! the newest blocks, and again after every failure. See docs/decisions/0014-rpc-failover.md.
 
 mod endpoint;
@@ -206,7 +206,7 @@ impl Rpc {
     async fn ask_for_logs(&self, number: usize, packet: &RequestPacket) -> Result<ResponsePacket, Failure> {
         let asked = Instant::now();
         let endpoint = &self.endpoints()[number];
-        let Some(witness) = self.witness(number) else { return endpoint.ask(packet, PATIENCE).await };
+        let Some(witness) = self.witness(number).await else { return endpoint.ask(packet, PATIENCE).await };
         let (answer, second) = tokio::join!(
             endpoint.ask(packet, PATIENCE),
             tokio::time::timeout(SECOND_OPINION, witness.ask(packet, PATIENCE)),
@@ -227,10 +227,21 @@ impl Rpc {
         Ok(answer)
     }
 
-    /// Another endpoint that can be asked at once.
-    fn witness(&self, number: usize) -> Option<&Endpoint> {
-        let others = self.endpoints().iter().enumerate().filter(|(other, _)| *other != number);
-        others.map(|(_, endpoint)| endpoint).find(|endpoint| endpoint.health().ready)
+    /// Another endpoint that can be asked at once. One that nobody has asked yet is tried: what a program reads first
+    /// should have a second opinion, too.
+    async fn witness(&self, number: usize) -> Option<&Endpoint> {
+        let others = || self.endpoints().iter().enumerate().filter(|(other, _)| *other != number);
+        let ready = || others().map(|(_, endpoint)| endpoint).find(|endpoint| endpoint.health().ready);
+        if let Some(witness) = ready() {
+            return Some(witness);
+        }
+        for (other, endpoint) in others() {
+            let is_new = endpoint.health().is_new();
+            if is_new && self.ready(other).await.is_ok() {
+                break;
+            }
+        }
+        ready()
     }
 
     // --------------------------------------------------------------------------------------------------------- health
@@ -321,30 +332,37 @@ impl Rpc {
         let due = state.surveyed.is_none_or(|last| last.elapsed() > SURVEY);
         if due && self.endpoints().len() > 1 {
             state.surveyed = Some(Instant::now());
-            tokio::spawn(self.clone().survey());
+            tokio::spawn(self.clone().survey(Instant::now()));
         }
     }
 
-    async fn survey(self) {
+    async fn survey(self, now: Instant) {
         let current = self.state().current;
-        let mut best = None;
+        let mut well = Vec::new();
         for (number, endpoint) in self.endpoints().iter().enumerate().filter(|(number, _)| *number != current) {
-            if endpoint.health().until(Instant::now()).is_some() {
+            if endpoint.health().until(now).is_some() {
                 continue;
             }
             let _alone = endpoint.gate.lock().await;
             match self.greet(endpoint).await {
-                Ok(head) => best = best.max(Some((head, number))),
+                Ok(head) => well.push((head, number)),
                 Err(_) => endpoint.complain(),
             }
         }
         // The endpoint in use is asked last: a block that comes meanwhile is to its credit.
-        let (Some((head, better)), asked) = (best, Instant::now()) else { return };
+        let (Some(&(head, better)), asked) = (well.iter().max(), Instant::now()) else { return };
         let endpoint = &self.endpoints()[current];
         let Ok(own) = self.greet(endpoint).await else { return };
         if own + NEAR < head {
             endpoint.failed(Failure::Behind { blocks: head - own }, asked);
-            self.use_from_now_on(better);
+            return self.use_from_now_on(better);
+        }
+        let preferred = |&&(head, number): &&(u64, usize)| {
+            number < current && head + 1 >= own && self.endpoints()[number].health().is_sound(now)
+        };
+        if let Some(&(_, number)) = well.iter().find(preferred) {
+            self.state().current = number;
+            info!(endpoint = self.endpoints()[number].host(), "asking an RPC endpoint again that was named first");
         }
     }
 }

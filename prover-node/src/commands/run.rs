@@ -14,6 +14,7 @@ use tracing::error;
 
 use super::{fleet::FleetArgs, init_logs, profile::ProfileArgs, server::ServerArgs};
 use crate::{
+    budget::Budget,
     config::Config,
     error::NodeError,
     fleet::Fleet,
@@ -76,6 +77,14 @@ pub struct RunArgs {
     /// What it shares with other machines.
     #[command(flatten)]
     pub fleet: FleetArgs,
+}
+
+impl RunArgs {
+    /// What may be spent.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        Budget { min_profit: self.min_profit, reserve: self.reserve.unwrap_or_default() }
+    }
 }
 
 /// In wei.

@@ -202,7 +202,7 @@ pub(crate) async fn journal_of(
     };
     let owner = Owner::new(&chain.deployment, genesis, operator);
     match Journal::read(Location::of(&owner, database.database.as_ref(), &folder)).await {
-        Ok(journal) => Ok(Some(journal)),
+        Ok(journal) => journal.check_layout().await.map(|()| Some(journal)).map_err(Into::into),
         Err(JournalError::Missing(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -27,6 +27,15 @@ pub enum JournalError {
         /// What differs.
         source: MigrateError,
     },
+    /// Not brought to this version's layout yet.
+    #[error(
+        "the journal {0} was written by an older version, or by a node that was ended while it made it: start the node with \
+         this version, which brings it up to date, or look with the older version's programs"
+    )]
+    Older(Location),
+    /// This version does not know what is in it.
+    #[error("the journal {0} was written by a newer version: use that version's programs")]
+    Newer(Location),
     /// It belongs to another operator or deployment.
     #[error("{at} is the journal of {found}, and this is {expected}: name another --data-dir")]
     OtherOwner {

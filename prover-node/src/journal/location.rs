@@ -4,6 +4,7 @@
 //! ends with it, so that a node which lost the lock can write nothing, and what is not written is not sent.
 
 use std::{
+    cmp::Ordering,
     fmt,
     fs::OpenOptions,
     io,
@@ -123,6 +124,23 @@ impl Location {
                     false => Err(JournalError::Missing(self.clone())),
                 }
             }
+        }
+    }
+
+    /// Whether its tables are this version's.
+    pub(super) async fn check_layout(&self, pool: &AnyPool) -> Result<()> {
+        let (count, layout) = match self {
+            Self::Folder(_) => ("SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'", &FILE_LAYOUT),
+            Self::Postgres { .. } => ("SELECT count(to_regclass('_sqlx_migrations'))", &DATABASE_LAYOUT),
+        };
+        let tables: i64 = self.check(sqlx::query_scalar(count).fetch_one(pool).await)?;
+        let select = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations");
+        let has: i64 = if tables > 0 { self.check(select.fetch_one(pool).await)? } else { 0 };
+        let known = layout.iter().map(|migration| migration.version).max().unwrap_or_default();
+        match has.cmp(&known) {
+            Ordering::Less => Err(JournalError::Older(self.clone())),
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(JournalError::Newer(self.clone())),
         }
     }
 

@@ -58,6 +58,7 @@ promises! {
     a_round_is_awaited_until_it_is_drawn_and_again_if_the_chain_tells_of_it_again,
     trail_url_pace_and_published_outputs_survive,
     a_reader_looks_while_a_node_writes_and_changes_nothing,
+    a_reader_says_what_to_do_with_another_versions_journal,
     what_the_wallet_has_sent_survives_until_it_is_deep,
     what_is_committed_is_unopened_until_its_output_is_shown,
     the_newest_troubles_are_kept,
@@ -198,6 +199,21 @@ async fn a_reader_looks_while_a_node_writes_and_changes_nothing(at: &Location) {
     let reader = Journal::read(at.clone()).await.unwrap();
     assert_eq!(reader.open_jobs().await.unwrap(), OpenJobs { requested: 1, ..OpenJobs::default() });
     assert!(reader.publish(B256::ZERO).await.is_err());
+}
+
+async fn a_reader_says_what_to_do_with_another_versions_journal(at: &Location) {
+    let journal = open(at).await;
+    let reader = Journal::read(at.clone()).await.unwrap();
+    reader.check_layout().await.unwrap();
+
+    let change = async |sql: &'static str| sqlx::query(sql).execute(&journal.database).await.unwrap();
+    change("UPDATE _sqlx_migrations SET version = 1000 WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
+        .await;
+    assert!(matches!(reader.check_layout().await, Err(JournalError::Newer(_))));
+    change("DELETE FROM _sqlx_migrations WHERE version = 1000").await;
+    assert!(matches!(reader.check_layout().await, Err(JournalError::Older(_))));
+    change("DROP TABLE _sqlx_migrations").await;
+    assert!(matches!(reader.check_layout().await, Err(JournalError::Older(_))), "it was never finished");
 }
 
 async fn what_the_wallet_has_sent_survives_until_it_is_deep(at: &Location) {

@@ -36,6 +36,11 @@ pub struct Trouble {
 }
 
 impl Journal {
+    /// Whether the journal, opened for looking only, has this version's layout: a node brings it there at its start.
+    pub async fn check_layout(&self) -> Result<()> {
+        self.at.check_layout(&self.database).await
+    }
+
     /// The newest draws with seats of ours, open ones first.
     pub async fn latest_draws(&self, most: u32) -> Result<Vec<LatestDraw>> {
         let select = sqlx::query_as(

@@ -6,7 +6,7 @@ use tracing::info;
 
 use super::Node;
 use crate::{
-    budget::{Cover, Prospect, opening_cost},
+    budget::Prospect,
     error::{StepError, Unable},
     job::short,
     look::Look,
@@ -35,9 +35,8 @@ impl Node {
 
         // At twice the present base fee. What was accepted before, and is not made yet, commits and reveals as well.
         let unopened = self.journal.unopened().await?;
-        let reserve = opening_cost(unopened, most).max(self.budget.reserve);
         let need = Prospect::of(job, number, most).vote * U256::from(seats + self.schedule.len());
-        let cover = Cover { balance, unopened, reserve, need };
+        let cover = self.budget.cover(balance, unopened, most, need);
         if !cover.suffices() {
             return Err(Unable::NoReserve(cover).into());
         }

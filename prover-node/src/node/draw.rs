@@ -31,11 +31,14 @@ impl Node {
     /// Sees to it that the round is drawn, and returns once it is, or never will be, deep in the chain.
     pub(crate) async fn see_drawn(&self, round: RoundKey) -> Result<(), StepError> {
         let request = self.request(round.job).await?;
-        // Foretold once: should a reorganisation change it after all, the draw's event tells.
-        let mut foretold = None;
+        // Foretold once, and again when a reorganisation may have changed the seed.
+        let (mut foretold, mut fork) = (None, self.archive.fork());
         loop {
             let now = self.now();
             let look = self.look(request.clone()).await?;
+            if fork != self.archive.fork() {
+                (foretold, fork) = (None, self.archive.fork());
+            }
             if look.phase_of(round.number) == Phase::Draw && !self.draining.is_cancelled() {
                 if foretold.is_none() {
                     foretold = self.foresee(&look, round).await?;

@@ -1,5 +1,6 @@
 //! What is lost: commitments without openings, which are made again, and windows that closed without us.
 
+use oracle::chain::{ChainError, IGenerationOracle::Step};
 use tracing::warn;
 
 use super::Node;
@@ -31,6 +32,21 @@ impl Node {
             true => look.commit_deadline(number),
             false => look.reveal_deadline(number, &self.chain.windows),
         }
+    }
+
+    /// Sees that the contract knows no more of a vote than the events that are listed: nothing is given up because an
+    /// endpoint has left some out.
+    pub(super) async fn check_listed(&self, look: &Look, key: DrawKey, vote: &Vote) -> Result<(), StepError> {
+        let state = self.chain.oracle().stateOf(key.job, key.number).call().await.map_err(ChainError::from)?;
+        let has = |bits: u32| bits >> vote.seat.member & 1 == 1;
+        let listed = look.vote(key.number, vote.seat).map_or(Step::Drawn, |cast| cast.step);
+        let votes = has(state.voted) && matches!(listed, Step::Drawn | Step::Out);
+        let opened = has(state.voted) && has(state.done) && listed != Step::Revealed;
+        if look.is_of(key) && (votes || opened) {
+            self.archive.forget(key.job).await;
+            return Err(StepError::LeftOut);
+        }
+        Ok(())
     }
 
     pub(super) fn explain_not_committed(&self, look: &Look, key: DrawKey, vote: &Vote) {

@@ -16,6 +16,9 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// The pause for one that answers well and has left something out.
 const UNTRUSTED: Duration = Duration::from_secs(30);
 
+/// How long an endpoint has to be without trouble until it is preferred again: who only says hello does not get there.
+pub(super) const PROBATION: Duration = Duration::from_secs(60);
+
 /// One endpoint's record.
 #[derive(Debug, Default)]
 pub(super) struct Health {
@@ -47,6 +50,16 @@ impl Health {
     /// Until when it must be left alone; none if it may be asked.
     pub(super) fn until(&self, now: Instant) -> Option<Instant> {
         self.last.as_ref().map(|lapse| lapse.until).filter(|&until| until > now)
+    }
+
+    /// Whether it was never asked.
+    pub(super) fn is_new(&self) -> bool {
+        !self.ready && self.last.is_none()
+    }
+
+    /// Whether it is ready, and has had no trouble for a while.
+    pub(super) fn is_sound(&self, now: Instant) -> bool {
+        self.ready && self.last.as_ref().is_none_or(|lapse| lapse.at + PROBATION <= now)
     }
 
     /// It is on our chain and up to date. Whether to say so: the same is true of what was said before.

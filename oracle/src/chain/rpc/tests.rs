@@ -20,7 +20,7 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::*;
+use super::{health::PROBATION, *};
 
 const CHAIN: u64 = 31_337;
 
@@ -235,8 +235,32 @@ async fn who_stands_still_is_found_out_by_the_others() {
     let provider: RootProvider = ProviderBuilder::default().connect_client(rpc.client());
     assert_eq!(provider.get_block_number().await.unwrap(), 100);
     // The first answer has set it off; here it is waited for.
-    rpc.survey().await;
+    rpc.survey(Instant::now()).await;
     assert_eq!(provider.get_block_number().await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn who_was_named_first_is_asked_again_after_a_while_without_trouble() {
+    let (first, second, _) = pair().await;
+    let rpc = Rpc::new(&[first.url(), second.url()], Some(CHAIN)).unwrap();
+    let provider: RootProvider = ProviderBuilder::default().connect_client(rpc.client());
+    first.set(|script| script.mood = Mood::Html);
+    provider.get_gas_price().await.unwrap();
+    let in_use = || rpc.report().iter().position(|endpoint| endpoint.in_use);
+    assert_eq!(in_use(), Some(1));
+
+    let now = Instant::now();
+    rpc.clone().survey(now + PROBATION).await;
+    assert_eq!(in_use(), Some(1), "it still fails");
+    first.set(|script| script.mood = Mood::Well);
+    rpc.clone().survey(Instant::now() + PROBATION / 2).await;
+    assert_eq!(in_use(), Some(1), "it has not been well for long");
+    first.set(|script| script.head = 98);
+    rpc.clone().survey(Instant::now() + PROBATION).await;
+    assert_eq!(in_use(), Some(1), "it is behind");
+    first.set(|script| script.head = 100);
+    rpc.clone().survey(Instant::now() + PROBATION).await;
+    assert_eq!(in_use(), Some(0));
 }
 
 #[tokio::test]
@@ -251,17 +275,6 @@ async fn a_few_blocks_behind_is_near_enough() {
 #[tokio::test]
 async fn left_out_logs_are_found_in_the_other_answer() {
     let (first, second, provider) = pair().await;
-    second.set(|script| script.mood = Mood::Html);
-    provider.get_gas_price().await.unwrap();
-    second.set(|script| script.mood = Mood::Well);
-    let logs = async || provider.get_logs(&Filter::new()).await.unwrap().len();
-
-    // The second one is not known to be ready before it is looked at.
-    assert_eq!(logs().await, 2);
-    let rpc = Rpc::new(&[first.url(), second.url()], Some(CHAIN)).unwrap();
-    let provider: RootProvider = ProviderBuilder::default().connect_client(rpc.client());
-    provider.get_block_number().await.unwrap();
-    rpc.clone().survey().await;
     let logs = async || provider.get_logs(&Filter::new()).await.unwrap().len();
 
     second.set(|script| (script.logs, script.receipts) = (vec![1, 2, 3], vec![1, 2, 3]));
@@ -269,6 +282,13 @@ async fn left_out_logs_are_found_in_the_other_answer() {
 
     first.set(|script| script.receipts = vec![1, 2, 3]);
     assert_eq!(logs().await, 3, "it does, and has left it out");
+}
+
+#[tokio::test]
+async fn the_very_first_logs_have_a_second_opinion() {
+    let (first, _, provider) = pair().await;
+    first.set(|script| script.logs = vec![1]);
+    assert_eq!(provider.get_logs(&Filter::new()).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -86,21 +86,23 @@ pub(super) async fn examine_funds(
     model: &RegisteredModel,
     checks: &mut Vec<Check>,
 ) {
-    let account = Account { operator, model: model.id };
     let owners = Owners::new(operator, args.owners.iter().copied());
-    match Funds::of(chain, &account, &owners).await {
+    let account = Account { operator, model: model.id, owners, budget: args.budget() };
+    // What a node that runs has committed is its own affair, and `/ready` has it.
+    match Funds::of(chain, &account, 0).await {
         Ok(funds) => checks.extend([balance(operator, &funds), seats(operator, model, &funds)]),
         Err(error) => checks.push(Check::error("balance", &error)),
     }
 }
 
 fn balance(operator: Address, funds: &Funds) -> Check {
-    let (name, balance, needed) = ("balance", ether(funds.balance), ether(funds.needed));
+    let (name, cover) = ("balance", funds.cover);
+    let found = format!("{} for gas; for the next job there must be {}", ether(cover.balance), ether(cover.least()));
     let advice = format!("send {operator} some ETH");
-    match (funds.balance.is_zero(), funds.suffice()) {
+    match (cover.balance.is_zero(), cover.suffices()) {
         (true, _) => Check::failing(name, "the operator has no money for gas", advice),
-        (_, false) => Check::warning(name, format!("{balance} for gas; ten jobs take {needed}"), advice),
-        (_, true) => Check::ok(name, format!("{balance} for gas; ten jobs take {needed}")),
+        (_, false) => Check::warning(name, found, advice),
+        (_, true) => Check::ok(name, found),
     }
 }
 

@@ -5,6 +5,7 @@ mod hashes;
 mod images;
 mod pictures;
 mod pool;
+mod soak;
 mod texts;
 mod throughput;
 mod variety;
@@ -39,6 +40,9 @@ enum What {
         #[command(flatten)]
         images: images::ImageArgs,
     },
+    /// Jobs by the hundred while nodes are killed, endpoints misbehave and the chain is reorganised: what is lost, and whether
+    /// memory and file handles grow
+    Soak(soak::SoakArgs),
     /// Jobs a second through one node whose model costs nothing, by how many others wait; and how fast a node catches up
     Throughput,
     /// How often a picture with another seed would pass as the one that was asked for
@@ -87,6 +91,7 @@ async fn run(Args { json, what }: Args) -> Result<()> {
             let hash = hashes::measure(images.diffusers.as_deref())?;
             tell(&Inference { texts, image, profiles, hash }, json, Inference::print)
         }
+        What::Soak(args) => tell(&soak::measure(&args).await?, json, soak::print),
         What::Throughput => tell(&throughput::measure().await?, json, throughput::print),
         What::Variety { work } => tell(&variety::measure(&work)?, json, variety::print),
     }
