@@ -67,8 +67,8 @@ end_group() {
     kill -KILL -- "-$group" 2>/dev/null || true
 }
 
-# Installs what is missing; what has just been installed comes first on PATH from here on.
+# Installs what is missing, and what the flags ask for; what has just been installed comes first on PATH from here on.
 set_up() {
-    scripts/setup
+    scripts/setup "$@"
     find_tools
 }

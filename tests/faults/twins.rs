@@ -9,7 +9,7 @@ use quorate_tests::{
 use crate::{all_went_well, log_of};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_nodes_with_one_key_vote_once_lose_nothing_and_both_say_so() -> Result<()> {
+async fn two_nodes_with_one_key_vote_once_and_lose_nothing_and_it_is_noticed() -> Result<()> {
     let play = Play::begin_unhurried(Pace::Fast, None).await?;
     let nodes = play.nodes(["alice", "bob", "carol"]).await?;
     let mut twin = nodes[0].twin(&play.devnet);
@@ -21,13 +21,14 @@ async fn two_nodes_with_one_key_vote_once_lose_nothing_and_both_say_so() -> Resu
         let end = play.end(play.submit(prompt).await?).await?;
         all_went_well(&end, &nodes, "a twin")?;
     }
+    // What both send alike is one transaction; the twin's announcement is the other's first sign of it.
+    let warnings = |log: &str| log.matches("another program sends transactions with the key of").count();
+    let noticed = async || Ok((warnings(&log_of(&nodes[0])?) > 0).then_some(()));
+    play.devnet.until("the twin to be noticed", PATIENCE, noticed).await?;
     for node in [&nodes[0], &twin] {
-        let noticed = async || Ok(log_of(node)?.contains("with the key of").then_some(()));
-        play.devnet.until("the other to be noticed", PATIENCE, noticed).await?;
         let log = log_of(node)?;
         ensure!(log.contains("drawn"), "each did its best:\n{log}");
-        let warnings = log.matches("another program sends transactions with the key of").count();
-        ensure!(warnings == 1, "{warnings} warnings:\n{log}");
+        ensure!(warnings(&log) <= 1, "it says so once:\n{log}");
     }
     Ok(())
 }

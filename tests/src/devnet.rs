@@ -74,7 +74,7 @@ impl Devnet {
     pub async fn start_at(pace: Pace, profile: Profile, genesis: Option<u64>) -> Result<Self> {
         let temporary = TempDir::with_prefix("quorate-")?;
         let folder = temporary.path().to_owned();
-        let anvil = start_anvil(pace, genesis)?;
+        let anvil = start_anvil(pace, genesis, &folder)?;
         let deployment = deploy(&anvil, &folder, profile).await?;
         let deployment_file = folder.join("deployment.json");
         std::fs::write(&deployment_file, serde_json::to_vec_pretty(&deployment)?)?;
@@ -171,7 +171,7 @@ impl Devnet {
     }
 }
 
-fn start_anvil(pace: Pace, genesis: Option<u64>) -> Result<AnvilInstance> {
+fn start_anvil(pace: Pace, genesis: Option<u64>, folder: &Path) -> Result<AnvilInstance> {
     let interval = match pace {
         Pace::Live => 1.0,
         Pace::Fast => 0.25,
@@ -183,6 +183,8 @@ fn start_anvil(pace: Pace, genesis: Option<u64>) -> Result<AnvilInstance> {
         // Keys that nobody else has ever seen.
         .args(["--accounts", &ACCOUNTS.to_string(), "--mnemonic-random"])
         .args(timestamp.into_iter().flatten())
+        // What it writes goes with the folder: in its own place, old states of every chain would stay for ever.
+        .args(["--cache-path".as_ref(), folder.join("anvil").as_os_str()])
         .timeout(30_000)
         .try_spawn()
         .wrap_err("starting anvil")

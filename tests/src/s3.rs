@@ -58,13 +58,13 @@ impl S3 {
     }
 }
 
-/// Where scripts/setup puts it.
+/// Where `scripts/setup --with-tests` puts it.
 fn installed() -> Result<PathBuf> {
     let cache = match env::var_os("XDG_CACHE_HOME") {
         Some(cache) => PathBuf::from(cache),
         None => PathBuf::from(env::var_os("HOME").ok_or_eyre("HOME is not set")?).join(".cache"),
     };
     let program = cache.join("quorate/tests/venv/bin/moto_server");
-    ensure!(program.is_file(), "moto is missing: run scripts/setup first");
+    ensure!(program.is_file(), "moto is missing: run scripts/setup --with-tests first");
     Ok(program)
 }

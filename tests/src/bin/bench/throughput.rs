@@ -66,7 +66,7 @@ pub(crate) struct Throughput {
     overhead_by_backlog_ms: BTreeMap<usize, f64>,
     /// By the number of jobs that wait meanwhile.
     jobs_per_second: BTreeMap<usize, f64>,
-    /// From an empty data directory to the newest block.
+    /// From its start to the newest block.
     catch_up_blocks_per_second: f64,
 }
 
@@ -149,21 +149,19 @@ impl Stage {
         Ok((JOBS as f64 / began.elapsed().as_secs_f64(), 1e3 * busy / JOBS as f64))
     }
 
-    /// Blocks a second of a node that begins with nothing.
+    /// Blocks a second of a node that was away, its start included.
     async fn catch_up(&mut self) -> Result<f64> {
         self.node.kill();
-        fs::remove_dir_all(self.node.data_dir())?;
+        let last = followed(self.node.data_dir()).await?.ok_or_eyre("the node has followed nothing")?;
         // At once, anvil would be silent for longer than anybody waits.
         for _ in 0..AWAY / 100 {
             self.devnet.mine(100).await?;
         }
         let newest = self.devnet.chain.now().await?.block;
-        self.node.start()?;
-        let data_dir = self.node.data_dir().to_owned();
-        let first = self.devnet.until("the node to follow", PATIENCE, async || followed(&data_dir).await).await?;
         let began = Instant::now();
+        self.node.start()?;
         follow_to(&self.devnet, &self.node, newest).await?;
-        Ok((newest - first) as f64 / began.elapsed().as_secs_f64())
+        Ok((newest - last) as f64 / began.elapsed().as_secs_f64())
     }
 
     fn processor_time(&self) -> Result<f64> {
