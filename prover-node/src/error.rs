@@ -131,21 +131,10 @@ pub enum NodeError {
     /// Not even a first picture.
     #[error("the model does not work here: {0}")]
     Model(#[from] InferenceError),
-    /// Every later job would fail the same way.
-    #[error("the model's thread has ended; look for its last message, and restart the node")]
-    ModelStopped,
     /// Told to.
     #[error("stopped at once, with {open} jobs open: start the node again before their reveal windows close")]
     Interrupted {
         /// Jobs with something left to do.
         open: usize,
     },
-}
-
-impl StepError {
-    /// Whether the model will not work for any later job either.
-    #[must_use]
-    pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::Unable(Unable::Inference(InferenceError::Stopped)))
-    }
 }

@@ -120,7 +120,7 @@ mod tests {
 
     impl Generator for Nothing {
         fn generate(&self, _: &oracle::spec::Spec, _: B256, _: &mut OnProgress<'_>) -> Result<Output, InferenceError> {
-            Err(InferenceError::Stopped)
+            Err(InferenceError::Crashed)
         }
     }
 

@@ -375,7 +375,6 @@ async fn see_to(node: &Node, task: &Task) -> Result<(), NodeError> {
         };
         match tried {
             Ok(()) | Err(StepError::Stopping) => return Ok(()),
-            Err(error) if error.is_fatal() => return Err(NodeError::ModelStopped),
             Err(error) => complaint.about(node, task.job(), &error).await,
         }
         node.block_after(now).await;
@@ -393,11 +392,6 @@ impl Node {
                 self.decline(&self.request(draw.job).await?, draw, &error).await?;
                 // What is committed has to be opened, whatever became of the other seats.
                 if self.has_committed(draw).await? {
-                    return Err(error);
-                }
-                if error.is_fatal() {
-                    self.journal.end(draw, Ending::Declined, self.now().time).await?;
-                    self.metrics.ended(Ending::Declined);
                     return Err(error);
                 }
                 Ending::Declined

@@ -83,9 +83,7 @@ pub enum Unready {
     Stale(Duration),
     /// Still catching up.
     Behind(u64),
-    /// The model's thread has ended.
-    NoModel,
-    /// None of them is there.
+    /// Nobody computes for it.
     NoWorker,
     /// It would have to decline, or might not be able to reveal.
     LowFunds(Cover),
@@ -99,7 +97,6 @@ impl fmt::Display for Unready {
                 write!(f, "the newest block is {} s old: the Ethereum node is cut off, or not in sync", age.as_secs())
             }
             Self::Behind(blocks) => write!(f, "it is catching up: {blocks} blocks to go"),
-            Self::NoModel => f.write_str("the model's thread has ended: restart the node"),
             Self::NoWorker => f.write_str("no worker serves the model: start one with `prover-node worker`"),
             Self::LowFunds(cover) => write!(f, "{cover}: send it some ETH"),
         }
@@ -143,15 +140,11 @@ impl Vitals {
     pub fn unready(&self) -> Vec<Unready> {
         let (head, followed, funds) = (self.head(), *self.followed.borrow(), *self.funds.borrow());
         let (age, behind) = (age(head), head.block.saturating_sub(followed.caught_up_at));
-        let missing = match self.inference {
-            Inference::Local { .. } => Unready::NoModel,
-            Inference::Fleet(_) => Unready::NoWorker,
-        };
         [
             (self.draining.is_cancelled(), Unready::Stopping),
             (age > STALE, Unready::Stale(age)),
             (behind > BEHIND, Unready::Behind(head.block.saturating_sub(followed.block))),
-            (self.inference.hands() == 0, missing),
+            (self.inference.hands() == 0, Unready::NoWorker),
             (!funds.cover.suffices(), Unready::LowFunds(funds.cover)),
         ]
         .into_iter()

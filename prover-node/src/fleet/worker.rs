@@ -26,17 +26,6 @@ pub struct Worker {
     stop: Stop,
 }
 
-/// Why a worker ends without being told to.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
-    /// At the start; later it is waited for.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-    /// Every later order would fail the same way.
-    #[error(transparent)]
-    Model(#[from] InferenceError),
-}
-
 /// Why there is no file.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -53,26 +42,27 @@ impl Worker {
         Self { queue, model, inference, stop }
     }
 
-    /// Works until it is told to stop: after what it has begun, or at once.
-    pub async fn work(&self, name: String) -> Result<(), WorkerError> {
+    /// Works until it is told to stop: after what it has begun, or at once. An error is one at the start; later the queue is
+    /// waited for.
+    pub async fn work(&self, name: String) -> Result<(), QueueError> {
         let number = self.queue.enlist(&name, self.model).await?;
         info!(number, name, "waiting for work");
         let presence = AbortOnDropHandle::new(tokio::spawn(be_present(self.queue.clone(), name, self.model, number)));
-        let worked = self.work_off().await;
+        self.work_off().await;
         presence.abort();
         if let Err(error) = self.queue.discharge(number).await {
             warn!(%error, "the worker goes without saying so");
         }
-        worked
+        Ok(())
     }
 
-    async fn work_off(&self) -> Result<(), WorkerError> {
+    async fn work_off(&self) {
         let mut glances = interval(GLANCE);
         let mut out_of_reach = false;
         while !self.stop.drain.is_cancelled() {
             match self.queue.lease(self.model).await {
                 Ok(Some(lease)) => {
-                    self.make(&lease).await?;
+                    self.make(&lease).await;
                     continue;
                 }
                 Ok(None) => out_of_reach = false,
@@ -87,39 +77,30 @@ impl Worker {
                 () = self.stop.drain.cancelled() => {}
             }
         }
-        Ok(())
     }
 
-    /// Makes one order, unless it loses its point. Only a model that is broken is an error.
-    async fn make(&self, lease: &Lease) -> Result<(), WorkerError> {
+    /// Makes one order, unless it loses its point.
+    async fn make(&self, lease: &Lease) {
         let job = lease.order.job.as_str();
         info!(job, "making");
         let made = tokio::select! {
             made = self.file(lease) => made,
             () = self.lost(lease) => {
                 info!(job, "nobody waits for it any more");
-                return Ok(());
+                return;
             }
-            () = self.stop.now.cancelled() => {
-                self.done(job, self.queue.give_back(lease).await);
-                return Ok(());
-            }
+            () = self.stop.now.cancelled() => return self.done(job, self.queue.give_back(lease).await),
         };
         match made {
             Ok((file, took)) => {
                 info!(job, seconds = format!("{:.1}", took.as_secs_f64()), "made");
                 self.done(job, self.queue.deliver(lease, &file, took).await);
             }
-            Err(Failure::Inference(error @ InferenceError::Stopped)) => {
-                self.done(job, self.queue.give_back(lease).await);
-                return Err(error.into());
-            }
             Err(error) => {
                 warn!(job, %error, "it could not be made");
                 self.done(job, self.queue.fail(lease, &error.to_string()).await);
             }
         }
-        Ok(())
     }
 
     async fn file(&self, lease: &Lease) -> Result<(File, Duration), Failure> {

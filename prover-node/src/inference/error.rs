@@ -123,9 +123,9 @@ pub enum InferenceError {
     /// On another machine.
     #[error("by the workers: {0}")]
     Worker(String),
-    /// The model's thread has ended.
-    #[error("the model's thread has stopped; restart the node and look for its last message")]
-    Stopped,
+    /// It panicked, over this job.
+    #[error("the model crashed; its last message is on stderr")]
+    Crashed,
 }
 
 impl From<LanguageError> for InferenceError {

@@ -3,6 +3,7 @@
 use std::{
     io,
     ops::ControlFlow,
+    panic::{self, AssertUnwindSafe},
     thread,
     time::{Duration, Instant},
 };
@@ -111,19 +112,20 @@ impl Inference {
         let (requests, mut inbox) = mpsc::channel::<Request>(at_once);
         thread::Builder::new().name("model".to_owned()).spawn(move || {
             while let Some(first) = inbox.blocking_recv() {
-                if let Some(first) = begun(first) {
-                    generator.serve(first, &mut || begun(inbox.try_recv().ok()?));
-                }
+                let Some(first) = begun(first) else { continue };
+                let mut more = || begun(inbox.try_recv().ok()?);
+                // Its weights are only read: what made one job panic leaves nothing behind for the next.
+                let _ = panic::catch_unwind(AssertUnwindSafe(|| generator.serve(first, &mut more)));
             }
         })?;
         Ok(Self::Local { requests, at_once })
     }
 
-    /// How many can compute at the same time: one as long as there is the thread, or as many as there are workers.
+    /// How many can compute at the same time: the one thread, or as many as there are workers.
     #[must_use]
     pub fn hands(&self) -> usize {
         match self {
-            Self::Local { requests, .. } => usize::from(!requests.is_closed()),
+            Self::Local { .. } => 1,
             Self::Fleet(fleet) => *fleet.hands().borrow(),
         }
     }
@@ -147,12 +149,12 @@ impl Inference {
         let (progress, mut steps) = mpsc::unbounded_channel();
         let (reply, made) = oneshot::channel();
         let request = Request { asked, waiter: Waiter { began: Instant::now(), progress, reply } };
-        requests.send(request).await.map_err(|_| InferenceError::Stopped)?;
+        requests.send(request).await.map_err(|_| InferenceError::Crashed)?;
 
         while let Some(step) = steps.recv().await {
             on_progress(step);
         }
-        made.await.unwrap_or(Err(InferenceError::Stopped))
+        made.await.unwrap_or(Err(InferenceError::Crashed))
     }
 }
 

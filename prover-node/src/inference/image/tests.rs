@@ -354,6 +354,27 @@ impl Generator for Endless {
     }
 }
 
+/// Panics at the first job, and makes the others.
+struct Brittle(std::sync::atomic::AtomicBool);
+
+impl Generator for Brittle {
+    fn generate(&self, _: &Spec, _: B256, _: &mut OnProgress<'_>) -> Result<Output, InferenceError> {
+        assert!(self.0.swap(true, std::sync::atomic::Ordering::Relaxed), "as it was meant to");
+        Ok(Output::Picture(RgbImage::new(1, 1)))
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_crashes_over_one_job_makes_the_next() {
+    let inference = Inference::spawn(Brittle(false.into())).unwrap();
+    let make = || {
+        let asked = Asked { spec: Spec::Image(spec()), noise_seed: B256::ZERO, deadline: u64::MAX, job: None };
+        inference.generate(asked, |_| {})
+    };
+    assert!(matches!(make().await, Err(InferenceError::Crashed)));
+    assert!(make().await.is_ok());
+}
+
 #[tokio::test]
 async fn dropping_the_future_cancels() {
     let (stopped, told) = channel::channel();
