@@ -1,8 +1,9 @@
-//! Throughput: jobs a second through one node whose model costs nothing, beside a backlog of jobs that wait; and how fast a
-//! node that was away catches up.
+//! Throughput: jobs a second through one node whose model costs nothing, after a past of other jobs; and how fast a node
+//! that was away catches up.
 //!
-//! The jobs that wait were requested before the node had seats: it follows them, as it follows every job of its model, and
-//! has no part in them. The others draw three seats of the node's own each.
+//! The jobs of the past were requested before the node had seats. It follows them, as it follows every job of its model, has
+//! no part in them, and has put them aside when the others begin, each of which draws three of its own seats. Jobs that wait
+//! meanwhile would be another thing, and are not measured: a seat takes longer to count than a request waits for its draw.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -25,7 +26,7 @@ use oracle::{
     manifest::LocalModel,
     spec::ImageSpec,
 };
-use prover_node::journal::Journal;
+use prover_node::journal::{Journal, OpenJobs};
 use quorate_tests::{
     by_hand::ByHand,
     devnet::{Devnet, Pace, Profile},
@@ -36,8 +37,8 @@ use quorate_tests::{
 };
 use serde::Serialize;
 
-/// Jobs that wait while others are measured.
-const BACKLOGS: [usize; 3] = [1, 100, 10_000];
+/// Jobs that came before those that are measured.
+const PASTS: [usize; 3] = [1, 100, 10_000];
 
 /// Jobs that are measured, requested at once.
 const JOBS: usize = 64;
@@ -48,8 +49,8 @@ const SEATS: usize = 160;
 /// Blocks that a node which was away catches up on.
 const AWAY: u64 = 20_000;
 
-/// The backlog that they come after. After the largest, anvil takes more than a minute to mine them.
-const CAUGHT_UP_ON: usize = BACKLOGS[1];
+/// The past that they come after. After the largest, anvil takes more than a minute to mine them.
+const CAUGHT_UP_ON: usize = PASTS[1];
 
 /// The longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -62,9 +63,9 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(crate) struct Throughput {
     /// Processor time of the node for a job, from its request to its last opening, the model's left out.
     overhead_ms_per_job: f64,
-    /// The same by the number of jobs that wait meanwhile.
-    overhead_by_backlog_ms: BTreeMap<usize, f64>,
-    /// By the number of jobs that wait meanwhile.
+    /// The same by the number of jobs that came before.
+    overhead_by_past_ms: BTreeMap<usize, f64>,
+    /// By the number of jobs that came before.
     jobs_per_second: BTreeMap<usize, f64>,
     /// From its start to the newest block.
     catch_up_blocks_per_second: f64,
@@ -79,24 +80,24 @@ struct Stage {
 }
 
 pub(crate) async fn measure() -> Result<Throughput> {
-    let (mut jobs_per_second, mut overhead_by_backlog_ms) = (BTreeMap::new(), BTreeMap::new());
+    let (mut jobs_per_second, mut overhead_by_past_ms) = (BTreeMap::new(), BTreeMap::new());
     let mut catch_up_blocks_per_second = 0.0;
-    for backlog in BACKLOGS {
-        let mut stage = Stage::set(backlog).await?;
+    for past in PASTS {
+        let mut stage = Stage::set(past).await?;
         let (per_second, overhead) = stage.play().await?;
-        eprintln!("{backlog} waiting: {per_second:.2} jobs a second, {overhead:.1} ms of the processor for each");
-        jobs_per_second.insert(backlog, per_second);
-        overhead_by_backlog_ms.insert(backlog, overhead);
-        if backlog == CAUGHT_UP_ON {
+        eprintln!("{past} before: {per_second:.2} jobs a second, {overhead:.1} ms of the processor for each");
+        jobs_per_second.insert(past, per_second);
+        overhead_by_past_ms.insert(past, overhead);
+        if past == CAUGHT_UP_ON {
             catch_up_blocks_per_second = stage.catch_up().await?;
         }
     }
-    let overhead_ms_per_job = overhead_by_backlog_ms[&BACKLOGS[0]];
-    Ok(Throughput { overhead_ms_per_job, overhead_by_backlog_ms, jobs_per_second, catch_up_blocks_per_second })
+    let overhead_ms_per_job = overhead_by_past_ms[&PASTS[0]];
+    Ok(Throughput { overhead_ms_per_job, overhead_by_past_ms, jobs_per_second, catch_up_blocks_per_second })
 }
 
 impl Stage {
-    async fn set(backlog: usize) -> Result<Self> {
+    async fn set(past: usize) -> Result<Self> {
         let devnet = Devnet::start_as(Pace::Fast, Profile::Mainnet).await?;
         let model = model::register(&devnet, &devnet.party("author")?).await?;
         let requester = devnet.party("requester")?;
@@ -106,7 +107,7 @@ impl Stage {
             seats.push(seats[0].another(model).await?);
         }
         age(&devnet).await?;
-        request(&devnet, model, &requester, backlog).await?;
+        request(&devnet, model, &requester, past).await?;
         let stakes = devnet.chain.stakes();
         for seat in &seats {
             seat.account.send(stakes.leavePool(model, seat.seat)).await?;
@@ -126,6 +127,11 @@ impl Stage {
         node.start()?;
         node.ready(&devnet).await?;
         follow_to(&devnet, &node, devnet.chain.now().await?.block).await?;
+        let put_aside = async || {
+            let open = Journal::read(node.data_dir()).await?.open_jobs().await?;
+            Ok((open == OpenJobs::default()).then_some(()))
+        };
+        devnet.until("the past to be put aside", PATIENCE, put_aside).await?;
         Ok(Self { devnet, model, requester, node })
     }
 
@@ -261,9 +267,9 @@ async fn followed(data_dir: &Path) -> Result<Option<u64>> {
 }
 
 pub(crate) fn print(figures: &Throughput) {
-    for (backlog, per_second) in &figures.jobs_per_second {
-        let overhead = figures.overhead_by_backlog_ms[backlog];
-        println!("{backlog} jobs waiting: {per_second:.2} jobs a second, {overhead:.1} ms of the processor for each");
+    for (past, per_second) in &figures.jobs_per_second {
+        let overhead = figures.overhead_by_past_ms[past];
+        println!("{past} jobs before: {per_second:.2} jobs a second, {overhead:.1} ms of the processor for each");
     }
     println!("catching up: {:.0} blocks a second", figures.catch_up_blocks_per_second);
 }
