@@ -31,6 +31,13 @@ use crate::play::{PATIENCE, Play, SEATS, share};
 const WORKERS: [&str; 2] = ["--inference", "workers"];
 
 /// Three operators share database, bucket and worker; one computes itself.
+/// Players, and a database that is there as long as its server is.
+async fn begin() -> Result<(Play, Postgres, String)> {
+    let (play, postgres) = (Play::begin().await?, Postgres::start().await?);
+    let database = postgres.database().await?;
+    Ok((play, postgres, database))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_on_postgres_and_s3_are_paid_and_serve_what_they_made() -> Result<()> {
     let play = Play::begin().await?;
@@ -93,9 +100,7 @@ async fn nodes_on_postgres_and_s3_are_paid_and_serve_what_they_made() -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_worker_was_making_when_it_was_killed_another_makes_in_time() -> Result<()> {
-    let play = Play::begin().await?;
-    let postgres = Postgres::start().await?;
-    let database = postgres.database().await?;
+    let (play, _postgres, database) = begin().await?;
     let [alice, bob] = play.verifiers(["alice", "bob"]).await?;
     let [mut alice, mut bob] = [shared(alice.with(&WORKERS), &database, None), bob];
     let last = play.by_hand("carol").await?;
@@ -153,9 +158,7 @@ async fn a_worker_that_is_told_to_stop_at_once_gives_back_what_it_has() -> Resul
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_node_with_the_same_key_and_database_does_not_start() -> Result<()> {
-    let play = Play::begin().await?;
-    let postgres = Postgres::start().await?;
-    let database = postgres.database().await?;
+    let (play, _postgres, database) = begin().await?;
     let [alice] = play.verifiers(["alice"]).await?;
     let mut alice = shared(alice, &database, None);
     alice.start()?;
@@ -175,9 +178,7 @@ async fn a_second_node_with_the_same_key_and_database_does_not_start() -> Result
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_machine_is_lost_reveals_from_another() -> Result<()> {
-    let play = Play::begin().await?;
-    let postgres = Postgres::start().await?;
-    let database = postgres.database().await?;
+    let (play, _postgres, database) = begin().await?;
     let [alice, mut bob] = play.verifiers(["alice", "bob"]).await?;
     let mut alice = shared(alice, &database, None);
     for node in [&mut alice, &mut bob] {
@@ -208,9 +209,7 @@ async fn a_node_whose_machine_is_lost_reveals_from_another() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_goes_away_for_a_while_costs_nothing() -> Result<()> {
-    let play = Play::begin().await?;
-    let mut postgres = Postgres::start().await?;
-    let database = postgres.database().await?;
+    let (play, mut postgres, database) = begin().await?;
     let nodes = play.verifiers(["alice", "bob", "carol"]).await?;
     let [alice, bob, carol] = nodes;
     let mut nodes = [shared(alice, &database, None), bob, carol];

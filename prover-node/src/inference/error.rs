@@ -124,7 +124,9 @@ pub enum InferenceError {
     #[error("by the workers: {0}")]
     Worker(String),
     /// It panicked, over this job.
-    #[error("the model crashed; its last message is on stderr")]
+    #[error(
+        "the model crashed; its last message is on stderr, and `prover-node selftest` says whether it works here at all"
+    )]
     Crashed,
 }
 

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::*;
-use crate::inference::{self, Asked, Inference, Progress};
+use crate::inference::{self, Asked, Inference};
 
 const ARCHITECTURES: [&str; 4] = ["llama", "qwen2", "qwen3", "gemma3"];
 
@@ -225,22 +225,6 @@ fn a_prompt_that_is_too_long_keeps_its_last_tokens_and_any_bytes_are_one() {
     }
 }
 
-/// Who waits for one of several texts.
-struct Waited<'a> {
-    i: usize,
-    texts: &'a RefCell<Vec<Option<Text>>>,
-}
-
-impl Reader for Waited<'_> {
-    fn tell(&self, _: Progress) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    fn answer(self, text: Result<Text, LanguageError>) {
-        self.texts.borrow_mut()[self.i] = Some(text.unwrap());
-    }
-}
-
 #[test]
 fn a_text_is_the_same_in_company() {
     for architecture in ARCHITECTURES {
@@ -256,7 +240,9 @@ fn a_text_is_the_same_in_company() {
             })
             .collect();
         let texts = RefCell::new(vec![None; specs.len()]);
-        let mut waiting = specs.iter().enumerate().map(|(i, spec)| (spec.clone(), Waited { i, texts: &texts }));
+        let texts_of = &texts;
+        let answer = |i: usize| move |text: Result<Text, LanguageError>| texts_of.borrow_mut()[i] = Some(text.unwrap());
+        let mut waiting = specs.iter().enumerate().map(|(i, spec)| (spec.clone(), answer(i)));
         // They come one token apart, and go when they are over.
         let (first, mut tokens) = (waiting.next().unwrap(), 0);
         model.write_together(first, || {

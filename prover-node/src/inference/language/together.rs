@@ -10,10 +10,18 @@ use crate::inference::Progress;
 /// Who waits for a text.
 pub trait Reader {
     /// Told after every token; `Break` says that nobody waits any more.
-    fn tell(&self, progress: Progress) -> ControlFlow<()>;
+    fn tell(&self, _progress: Progress) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 
     /// The text, or why there is none.
     fn answer(self, text: Result<Text, LanguageError>);
+}
+
+impl<F: FnOnce(Result<Text, LanguageError>)> Reader for F {
+    fn answer(self, text: Result<Text, LanguageError>) {
+        self(text);
+    }
 }
 
 impl Model {

@@ -15,10 +15,7 @@ use oracle::{
     output::Text,
     spec::{Message, Role, TextSpec},
 };
-use prover_node::inference::{
-    Progress,
-    language::{Checker as _, Judgement, LanguageError, Model, Reader, Reason, Settings},
-};
+use prover_node::inference::language::{Checker as _, Judgement, LanguageError, Model, Reason, Settings};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -232,22 +229,6 @@ fn checking(model: &mut Model) -> Result<(f64, f32)> {
     Ok((checking / writing, largest))
 }
 
-/// Who waits for one of several texts.
-struct Waited<'a> {
-    i: usize,
-    texts: &'a RefCell<Vec<Option<Text>>>,
-}
-
-impl Reader for Waited<'_> {
-    fn tell(&self, _: Progress) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    fn answer(self, text: std::result::Result<Text, LanguageError>) {
-        self.texts.borrow_mut()[self.i] = text.ok();
-    }
-}
-
 fn together(model: &Model) -> Result<Together> {
     let specs: Vec<_> = PROMPTS[..model.at_once()].iter().map(|prompt| spec(prompt, 64)).collect();
     let mut alone = Vec::new();
@@ -259,7 +240,10 @@ fn together(model: &Model) -> Result<Together> {
     })?;
     let at_once = best(|| {
         let (start, texts) = (Instant::now(), RefCell::new(vec![None; specs.len()]));
-        let mut waiting = specs.iter().enumerate().map(|(i, spec)| (spec.clone(), Waited { i, texts: &texts }));
+        let texts_of = &texts;
+        let answer =
+            |i: usize| move |text: std::result::Result<Text, LanguageError>| texts_of.borrow_mut()[i] = text.ok();
+        let mut waiting = specs.iter().enumerate().map(|(i, spec)| (spec.clone(), answer(i)));
         if let Some(first) = waiting.next() {
             model.write_together(first, || waiting.next());
         }
