@@ -86,6 +86,16 @@ pub struct Journal {
 
 type Result<T> = std::result::Result<T, JournalError>;
 
+// What is asked again and again, and must not take longer the more is over.
+const AWAITED: &str = "SELECT job, number FROM rounds WHERE awaited = 1 ORDER BY rowid";
+const OPEN_DRAWS: &str = "SELECT job, number, seed FROM draws WHERE ending IS NULL ORDER BY rowid";
+const SEALED_DRAWS: &str = "SELECT count(*) FROM draws WHERE ending IS NULL AND EXISTS (SELECT 1 FROM seats
+    WHERE seats.job = draws.job AND seats.number = draws.number AND seats.seed = draws.seed AND digest IS NOT NULL)";
+const UNOPENED: &str = "SELECT count(*) FROM draws JOIN seats USING (job, number, seed)
+    WHERE ending IS NULL AND digest IS NOT NULL AND content_hash NOT IN (SELECT content_hash FROM outputs)";
+const NEEDED_OUTPUTS: &str = "SELECT content_hash FROM draws JOIN seats USING (job, number, seed)
+    WHERE ending IS NULL AND content_hash IS NOT NULL";
+
 impl Journal {
     /// Opens the journal, or makes it if there is none. In a folder, that must be locked.
     pub async fn open(at: impl Into<Location>, owner: Owner) -> Result<Self> {
@@ -203,8 +213,7 @@ impl Journal {
 
     /// Rounds that wait for their draw.
     pub async fn awaited(&self) -> Result<Vec<RoundKey>> {
-        let select = sqlx::query_as("SELECT job, number FROM rounds WHERE awaited = 1 ORDER BY rowid");
-        self.done(select.fetch_all(&self.database)).await
+        self.done(sqlx::query_as(AWAITED).fetch_all(&self.database)).await
     }
 
     /// The round was drawn, or never will be.
@@ -241,8 +250,7 @@ impl Journal {
 
     /// Draws in which there is something left to do, oldest first.
     pub async fn open_draws(&self) -> Result<Vec<DrawKey>> {
-        let select = sqlx::query_as("SELECT job, number, seed FROM draws WHERE ending IS NULL ORDER BY rowid");
-        self.done(select.fetch_all(&self.database)).await
+        self.done(sqlx::query_as(OPEN_DRAWS).fetch_all(&self.database)).await
     }
 
     /// The draw, as it was stored.
@@ -291,12 +299,7 @@ impl Journal {
 
     /// Seats whose commitments may be on chain and are not opened for good.
     pub async fn unopened(&self) -> Result<u64> {
-        let select = sqlx::query_scalar(
-            "SELECT count(*) FROM seats JOIN draws USING (job, number, seed)
-             WHERE ending IS NULL AND digest IS NOT NULL AND content_hash NOT IN (SELECT content_hash FROM outputs)",
-        );
-        let count: i64 = self.done(select.fetch_one(&self.database)).await?;
-        Ok(count.cast_unsigned())
+        self.count(UNOPENED).await
     }
 
     /// There is nothing left to do in this draw, since `now`, in seconds since the epoch.
@@ -326,18 +329,9 @@ impl Journal {
 
     /// How many rounds are open.
     pub async fn open_jobs(&self) -> Result<OpenJobs> {
-        let count = async |query: &'static str| -> Result<u64> {
-            let count: i64 = self.done(sqlx::query_scalar(query).fetch_one(&self.database)).await?;
-            Ok(count.cast_unsigned())
-        };
-        let sealed = count(
-            "SELECT count(*) FROM draws WHERE ending IS NULL AND EXISTS (SELECT 1 FROM seats
-             WHERE seats.job = draws.job AND seats.number = draws.number AND seats.seed = draws.seed
-             AND digest IS NOT NULL)",
-        )
-        .await?;
-        let drawn = count("SELECT count(*) FROM draws WHERE ending IS NULL").await? - sealed;
-        let requested = count("SELECT count(*) FROM rounds WHERE awaited = 1").await?;
+        let sealed = self.count(SEALED_DRAWS).await?;
+        let drawn = self.count("SELECT count(*) FROM draws WHERE ending IS NULL").await? - sealed;
+        let requested = self.count("SELECT count(*) FROM rounds WHERE awaited = 1").await?;
         Ok(OpenJobs { requested, drawn, sealed })
     }
 
@@ -359,11 +353,7 @@ impl Journal {
 
     /// Content hashes of what draws that are not over have made.
     pub async fn needed_outputs(&self) -> Result<HashSet<B256>> {
-        let select = sqlx::query_scalar(
-            "SELECT content_hash FROM seats JOIN draws USING (job, number, seed)
-             WHERE ending IS NULL AND content_hash IS NOT NULL",
-        );
-        let hashes: Vec<Vec<u8>> = self.done(select.fetch_all(&self.database)).await?;
+        let hashes: Vec<Vec<u8>> = self.done(sqlx::query_scalar(NEEDED_OUTPUTS).fetch_all(&self.database)).await?;
         Ok(hashes.iter().filter_map(|hash| B256::try_from(hash.as_slice()).ok()).collect())
     }
 
@@ -380,6 +370,11 @@ impl Journal {
             "INSERT INTO paces VALUES ($1, $2, $3) ON CONFLICT (settings, size) DO UPDATE SET seconds = excluded.seconds",
         );
         self.run(insert.bind(settings).bind(size.cast_signed()).bind(pace.0)).await
+    }
+
+    async fn count(&self, query: &'static str) -> Result<u64> {
+        let count: i64 = self.done(sqlx::query_scalar(query).fetch_one(&self.database)).await?;
+        Ok(count.cast_unsigned())
     }
 
     async fn run(&self, query: sqlx::query::Query<'_, sqlx::Any, sqlx::any::AnyArguments>) -> Result<()> {

@@ -2,6 +2,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use alloy::primitives::U256;
 use quorate_tests::postgres::Postgres;
+use sqlx::{AssertSqlSafe, Row as _};
 use tempfile::TempDir;
 
 use super::*;
@@ -311,6 +312,19 @@ async fn both_databases_have_the_same_tables() {
     };
     let named = |(table, column, kind): (String, String, String)| (table, column, type_of(&kind).to_owned());
     assert_eq!(in_a_file.into_iter().map(named).collect::<BTreeSet<_>>(), in_postgres);
+}
+
+/// What is over may be a million rows.
+#[tokio::test]
+async fn what_is_asked_again_and_again_is_found_by_an_index() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path()).await;
+    for query in [AWAITED, OPEN_DRAWS, SEALED_DRAWS, UNOPENED, NEEDED_OUTPUTS] {
+        let explained = format!("EXPLAIN QUERY PLAN {query}");
+        let plan = sqlx::query(AssertSqlSafe(explained)).fetch_all(&journal.database).await.unwrap();
+        let steps: Vec<String> = plan.iter().map(|step| step.get("detail")).collect();
+        assert!(!steps.is_empty() && steps.iter().all(|step| !step.starts_with("SCAN")), "{query}: {steps:?}");
+    }
 }
 
 #[tokio::test]

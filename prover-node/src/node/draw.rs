@@ -58,8 +58,11 @@ impl Node {
                 return Err(StepError::Stopping);
             }
             match foretold {
-                // Others draw it; should they not, the last call is everybody's.
-                Some(false) => self.rest(now, self.last_call(&look, round)).await,
+                // Others draw it; should they not, the last call is everybody's, whenever it pays from then on.
+                Some(false) => {
+                    let last_call = self.last_call(&look, round);
+                    self.rest(now, if now.time < last_call { last_call } else { u64::MAX }).await;
+                }
                 _ => self.block_after(now).await,
             }
         }

@@ -1,6 +1,8 @@
 //! A pool of any size, written straight into the contract's storage: enrolling so many would take hours, and a draw reads
 //! the seats that it deals and no other.
 
+use std::ops::Range;
+
 use alloy::{
     primitives::{B256, U256, keccak256},
     providers::{Provider as _, ext::AnvilApi as _},
@@ -45,6 +47,17 @@ pub(crate) async fn fill(devnet: &Devnet, request: &Request, seed_block: u64) ->
             let from = read(devnet, seat(&place, 0) + U256::from(offset)).await?;
             write(devnet, seat(&place, number) + U256::from(offset), from).await?;
         }
+    }
+    Ok(())
+}
+
+/// Makes seats older by so many seconds.
+pub(crate) async fn age(devnet: &Devnet, model: B256, seats: Range<u32>, seconds: u64) -> Result<()> {
+    let place = find(devnet, model).await?;
+    for number in seats {
+        // When it enrolled is what its first word begins with.
+        let word = read(devnet, seat(&place, number)).await?;
+        write(devnet, seat(&place, number), word - U256::from(seconds)).await?;
     }
     Ok(())
 }

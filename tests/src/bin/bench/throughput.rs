@@ -1,9 +1,10 @@
-//! Throughput: jobs a second through one node whose model costs nothing, after a past of other jobs; and how fast a node
-//! that was away catches up.
+//! Throughput: jobs a second through one node whose model costs nothing, while others wait; and how fast a node that was
+//! away catches up.
 //!
-//! The jobs of the past were requested before the node had seats. It follows them, as it follows every job of its model, has
-//! no part in them, and has put them aside when the others begin, each of which draws three of its own seats. Jobs that wait
-//! meanwhile would be another thing, and are not measured: a seat takes longer to count than a request waits for its draw.
+//! The jobs that wait were requested before the node had seats: their committees will be of verifiers who do not turn up,
+//! and the node sees to them as to every job of its model, since it may have to draw them in the end. The jobs that are
+//! measured draw three of its own seats each. A seat takes longer to count than a request waits for its draw, so that the
+//! node's are made older in the contract's storage.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -19,14 +20,14 @@ use alloy::{
     rpc::types::{Filter, TransactionRequest},
     sol_types::{SolCall as _, SolEvent as _},
 };
-use eyre::{OptionExt as _, Result, WrapErr as _};
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use oracle::{
     chain::IGenerationOracle::{ImageRequested, Revealed, Terms, requestImageCall},
     fees::{fee_of, foreseen},
     manifest::LocalModel,
     spec::ImageSpec,
 };
-use prover_node::journal::{Journal, OpenJobs};
+use prover_node::journal::Journal;
 use quorate_tests::{
     by_hand::ByHand,
     devnet::{Devnet, Pace, Profile},
@@ -37,8 +38,10 @@ use quorate_tests::{
 };
 use serde::Serialize;
 
-/// Jobs that came before those that are measured.
-const PASTS: [usize; 3] = [1, 100, 10_000];
+use crate::pool;
+
+/// Jobs that wait beside those that are measured.
+const WAITING: [usize; 3] = [1, 100, 10_000];
 
 /// Jobs that are measured, requested at once.
 const JOBS: usize = 64;
@@ -49,11 +52,17 @@ const SEATS: usize = 160;
 /// Blocks that a node which was away catches up on.
 const AWAY: u64 = 20_000;
 
-/// The past that they come after. After the largest, anvil takes more than a minute to mine them.
-const CAUGHT_UP_ON: usize = PASTS[1];
+/// The jobs that wait meanwhile. Beside the most, anvil takes more than a minute to mine the blocks.
+const CAUGHT_UP_ON: usize = WAITING[1];
 
 /// The longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(900);
+
+/// A node that uses less of a processor than this has looked at all that waits.
+const AT_REST: f64 = 0.3;
+
+/// How long it is watched for that.
+const WATCHED: Duration = Duration::from_secs(3);
 
 /// Linux counts processor time in hundredths of a second.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -63,9 +72,11 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(crate) struct Throughput {
     /// Processor time of the node for a job, from its request to its last opening, the model's left out.
     overhead_ms_per_job: f64,
-    /// The same by the number of jobs that came before.
-    overhead_by_past_ms: BTreeMap<usize, f64>,
-    /// By the number of jobs that came before.
+    /// The same by the number of jobs that wait.
+    overhead_by_waiting_ms: BTreeMap<usize, f64>,
+    /// Share of a processor that a node takes which only watches that many jobs wait.
+    watching_by_waiting: BTreeMap<usize, f64>,
+    /// By the number of jobs that wait.
     jobs_per_second: BTreeMap<usize, f64>,
     /// From its start to the newest block.
     catch_up_blocks_per_second: f64,
@@ -80,24 +91,37 @@ struct Stage {
 }
 
 pub(crate) async fn measure() -> Result<Throughput> {
-    let (mut jobs_per_second, mut overhead_by_past_ms) = (BTreeMap::new(), BTreeMap::new());
+    let (mut jobs_per_second, mut overhead_by_waiting_ms) = (BTreeMap::new(), BTreeMap::new());
+    let mut watching_by_waiting = BTreeMap::new();
     let mut catch_up_blocks_per_second = 0.0;
-    for past in PASTS {
-        let mut stage = Stage::set(past).await?;
+    for waiting in WAITING {
+        let (mut stage, watching) = Stage::set(waiting).await?;
         let (per_second, overhead) = stage.play().await?;
-        eprintln!("{past} before: {per_second:.2} jobs a second, {overhead:.1} ms of the processor for each");
-        jobs_per_second.insert(past, per_second);
-        overhead_by_past_ms.insert(past, overhead);
-        if past == CAUGHT_UP_ON {
+        let still = Journal::read(stage.node.data_dir()).await?.open_jobs().await?.requested;
+        ensure!(
+            still >= waiting as u64,
+            "only {still} of {waiting} jobs still wait: this machine is too slow for that"
+        );
+        eprintln!("{}", line(waiting, per_second, overhead, watching));
+        jobs_per_second.insert(waiting, per_second);
+        overhead_by_waiting_ms.insert(waiting, overhead);
+        watching_by_waiting.insert(waiting, watching);
+        if waiting == CAUGHT_UP_ON {
             catch_up_blocks_per_second = stage.catch_up().await?;
         }
     }
-    let overhead_ms_per_job = overhead_by_past_ms[&PASTS[0]];
-    Ok(Throughput { overhead_ms_per_job, overhead_by_past_ms, jobs_per_second, catch_up_blocks_per_second })
+    Ok(Throughput {
+        overhead_ms_per_job: overhead_by_waiting_ms[&WAITING[0]],
+        overhead_by_waiting_ms,
+        watching_by_waiting,
+        jobs_per_second,
+        catch_up_blocks_per_second,
+    })
 }
 
 impl Stage {
-    async fn set(past: usize) -> Result<Self> {
+    /// Beside so many waiting jobs, of which the node takes the given share of a processor.
+    async fn set(waiting: usize) -> Result<(Self, f64)> {
         let devnet = Devnet::start_as(Pace::Fast, Profile::Mainnet).await?;
         let model = model::register(&devnet, &devnet.party("author")?).await?;
         let requester = devnet.party("requester")?;
@@ -106,9 +130,10 @@ impl Stage {
         for _ in 1..3 {
             seats.push(seats[0].another(model).await?);
         }
-        age(&devnet).await?;
-        request(&devnet, model, &requester, past).await?;
         let stakes = devnet.chain.stakes();
+        let age = u64::from(stakes.seatAge().call().await?);
+        devnet.pass(2 * age + 1).await?;
+        request(&devnet, model, &requester, waiting).await?;
         for seat in &seats {
             seat.account.send(stakes.leavePool(model, seat.seat)).await?;
         }
@@ -121,18 +146,27 @@ impl Stage {
             calls.push((stakes.enrol(model, account.address).calldata().clone(), stake));
         }
         send_all(&devnet, &party, devnet.chain.deployment.generation_oracle, calls).await?;
-        age(&devnet).await?;
+        pool::age(&devnet, model, 3..3 + SEATS as u32, 2 * age).await?;
 
         let mut node = Verifier::unseated(&devnet, party)?.by(programs::built("instant")?);
         node.start()?;
         node.ready(&devnet).await?;
         follow_to(&devnet, &node, devnet.chain.now().await?.block).await?;
-        let put_aside = async || {
-            let open = Journal::read(node.data_dir()).await?.open_jobs().await?;
-            Ok((open == OpenJobs::default()).then_some(()))
-        };
-        devnet.until("the past to be put aside", PATIENCE, put_aside).await?;
-        Ok(Self { devnet, model, requester, node })
+        let stage = Self { devnet, model, requester, node };
+        let watching = stage.at_rest().await?;
+        Ok((stage, watching))
+    }
+
+    /// Waits until the node has seen to everything, and says which share of a processor it takes then.
+    async fn at_rest(&self) -> Result<f64> {
+        self.devnet
+            .until("the node to come to rest", PATIENCE, async || {
+                let (began, busy) = (Instant::now(), self.processor_time()?);
+                tokio::time::sleep(WATCHED).await;
+                let share = (self.processor_time()? - busy) / began.elapsed().as_secs_f64();
+                Ok((share < AT_REST).then_some(share))
+            })
+            .await
     }
 
     /// Jobs a second, and milliseconds of the processor for each.
@@ -179,12 +213,6 @@ impl Stage {
         let ticks = |field: usize| fields.get(field - 3).and_then(|ticks| ticks.parse::<f64>().ok());
         Ok((ticks(14).ok_or_eyre("no utime")? + ticks(15).ok_or_eyre("no stime")?) / TICKS_PER_SECOND)
     }
-}
-
-/// A seat counts one to two seat ages after it enrolled.
-async fn age(devnet: &Devnet) -> Result<()> {
-    let age = devnet.chain.stakes().seatAge().call().await?;
-    devnet.pass(2 * u64::from(age) + 1).await
 }
 
 /// Pays for so many jobs, and returns their ids once all are on chain.
@@ -267,9 +295,17 @@ async fn followed(data_dir: &Path) -> Result<Option<u64>> {
 }
 
 pub(crate) fn print(figures: &Throughput) {
-    for (past, per_second) in &figures.jobs_per_second {
-        let overhead = figures.overhead_by_past_ms[past];
-        println!("{past} jobs before: {per_second:.2} jobs a second, {overhead:.1} ms of the processor for each");
+    for (&waiting, &per_second) in &figures.jobs_per_second {
+        let (overhead, watching) = (figures.overhead_by_waiting_ms[&waiting], figures.watching_by_waiting[&waiting]);
+        println!("{}", line(waiting, per_second, overhead, watching));
     }
     println!("catching up: {:.0} blocks a second", figures.catch_up_blocks_per_second);
+}
+
+fn line(waiting: usize, per_second: f64, overhead: f64, watching: f64) -> String {
+    format!(
+        "beside {waiting} waiting jobs: {per_second:.2} jobs a second, {overhead:.1} ms of the processor for each; \
+         watching takes {:.1} % of one",
+        100.0 * watching
+    )
 }
