@@ -6,6 +6,7 @@
 pub mod appeal;
 pub mod chain;
 pub mod commitment;
+pub mod dataset;
 pub mod digest;
 pub mod due;
 pub mod fees;
@@ -17,6 +18,7 @@ pub mod keys;
 pub mod manifest;
 pub mod models_dir;
 pub mod output;
+pub mod panics;
 pub mod pull;
 pub mod round;
 pub mod safe_value;

@@ -10,8 +10,12 @@ mod source;
 
 use std::collections::HashSet;
 
-use alloy::primitives::{Address, B256, aliases::U96};
+use alloy::{
+    hex,
+    primitives::{Address, B256, aliases::U96},
+};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 pub use self::{
     arithmetic::{Arithmetic, Device, PermittedArithmetic},
@@ -201,6 +205,16 @@ impl Manifest {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
+    }
+
+    /// sha256 of what its files are, a line each: `sha256  path`, by path. It stays what it is when a tolerance profile is
+    /// measured, which makes another manifest.
+    #[must_use]
+    pub fn files_hash(&self) -> B256 {
+        let mut lines: Vec<_> = self.files.iter().map(|file| (&file.path, file.sha256)).collect();
+        lines.sort_by_key(|(path, _)| path.as_str());
+        let text: String = lines.iter().map(|(path, sha256)| format!("{}  {path}\n", hex::encode(sha256))).collect();
+        B256::new(Sha256::digest(text).into())
     }
 
     /// What the registry is told; its hash is the model's id.

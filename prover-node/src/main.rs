@@ -5,7 +5,8 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use prover_node::{
     commands::{
-        backup, doctor, explain, generate, init, register, run, seats, selftest, settings::Settings, status, worker,
+        backup, calibrate, doctor, explain, generate, init, register, run, seats, selftest, settings::Settings, status,
+        worker,
     },
     inference::fix_environment,
 };
@@ -54,6 +55,8 @@ enum Command {
     Generate(Box<generate::GenerateArgs>),
     /// See whether this machine may serve its models
     Selftest(selftest::SelftestArgs),
+    /// Make many jobs in every way that this machine computes in, to measure a model's tolerance profile
+    Calibrate(calibrate::CalibrateArgs),
 }
 
 fn main() -> ExitCode {
@@ -103,6 +106,7 @@ async fn execute(Cli { command, json, config }: Cli, matches: &ArgMatches) -> Ex
         Command::Leave(args) => seats::leave(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Withdraw(args) => seats::withdraw(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Selftest(args) => selftest::execute(&args, json),
+        Command::Calibrate(args) => calibrate::execute(&args, json).map(|()| ExitCode::SUCCESS),
         Command::Generate(args) => generate::execute(*args, json).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| failed(&error, json))

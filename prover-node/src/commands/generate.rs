@@ -11,9 +11,7 @@ use std::{
 };
 
 use alloy::primitives::B256;
-use clap::ValueEnum;
 use eyre::{bail, ensure, eyre};
-use indicatif::{ProgressBar, ProgressStyle};
 use oracle::{
     digest::Digest,
     files::write_atomically,
@@ -24,7 +22,10 @@ use oracle::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::profile::ProfileArgs;
+use super::{
+    profile::{ProfileArgs, described},
+    progress_bar,
+};
 use crate::{
     inference::{Generator as _, Model, Settings},
     output::File,
@@ -163,12 +164,7 @@ impl Studio {
             eprintln!("for yourself only, not to be served: {reason}");
         }
         let model = Model::try_out(&files, settings)?;
-        let Settings { device, arithmetic, guidance, attention, .. } = settings;
-        let arithmetic = format!("{} {}", device, format!("{arithmetic:?}").to_lowercase());
-        let profile = match files.manifest.pipeline {
-            Pipeline::Image(_) => format!("{arithmetic} {} {}", word(&guidance), word(&attention)),
-            Pipeline::Text(_) => arithmetic,
-        };
+        let profile = described(&settings, &files.manifest.pipeline);
         Ok(Self { files, model, profile })
     }
 
@@ -218,19 +214,9 @@ fn steps_of(spec: &Spec) -> u64 {
     }
 }
 
-/// As it is typed.
-fn word(choice: &impl ValueEnum) -> String {
-    choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-}
-
 fn read_spec(file: &Path) -> eyre::Result<Spec> {
     let bytes = fs::read(file).map_err(|error| eyre!("cannot read {}: {error}", file.display()))?;
     serde_json::from_slice(&bytes).map_err(|error| eyre!("{} is not a spec: {error}", file.display()))
-}
-
-fn progress_bar(len: u64, unit: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {unit}, {{eta}} left"));
-    ProgressBar::new(len).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn print(made: &Made, json: bool) -> eyre::Result<()> {

@@ -1,12 +1,14 @@
 //! The commands of `prover-node`, one file each.
 
 pub mod backup;
+pub mod calibrate;
 pub mod doctor;
 pub mod explain;
 pub mod fleet;
 pub mod generate;
 pub mod init;
 pub mod operator;
+mod parallel;
 pub mod profile;
 pub mod register;
 pub mod run;
@@ -21,6 +23,7 @@ use std::io::IsTerminal;
 
 use alloy::primitives::U256;
 use eyre::WrapErr;
+use indicatif::{ProgressBar, ProgressStyle};
 use oracle::chain::ether;
 use serde::{Serialize, Serializer};
 use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt};
@@ -59,6 +62,12 @@ pub(crate) fn duration(seconds: u64) -> String {
         (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
         (days, hours, ..) => format!("{days} d {hours} h"),
     }
+}
+
+/// How far something is, if there is a terminal.
+pub(crate) fn progress_bar(len: u64, unit: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {unit}, {{eta}} left"));
+    ProgressBar::new(len).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Prints what a command found, for machines.

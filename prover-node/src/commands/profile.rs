@@ -2,6 +2,9 @@
 
 use std::num::NonZeroUsize;
 
+use clap::ValueEnum;
+use oracle::manifest::Pipeline;
+
 use crate::inference::{Arithmetic, Attention, Device, GuidanceMode, Settings};
 
 /// The operator's numeric choices. Each makes the same picture up to its last bits.
@@ -40,7 +43,22 @@ impl ProfileArgs {
     }
 }
 
-fn arithmetic(text: &str) -> Result<Arithmetic, &'static str> {
+/// All that the last bits of what a model makes depend on: the words of the flags.
+pub(crate) fn described(settings: &Settings, pipeline: &Pipeline) -> String {
+    let Settings { device, arithmetic, guidance, attention, .. } = settings;
+    let arithmetic = format!("{device} {}", format!("{arithmetic:?}").to_lowercase());
+    match pipeline {
+        Pipeline::Image(_) => format!("{arithmetic} {} {}", word(guidance), word(attention)),
+        Pipeline::Text(_) => arithmetic,
+    }
+}
+
+/// As it is typed.
+fn word(choice: &impl ValueEnum) -> String {
+    choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+pub(super) fn arithmetic(text: &str) -> Result<Arithmetic, &'static str> {
     match text {
         "f32" => Ok(Arithmetic::F32),
         "f16" => Ok(Arithmetic::F16),

@@ -1,12 +1,8 @@
 //! Devices: what computes.
 
-use std::{
-    fmt,
-    panic::{self, UnwindSafe},
-    str::FromStr,
-};
+use std::{fmt, str::FromStr};
 
-use oracle::manifest;
+use oracle::{manifest, panics::without_panic};
 
 use super::InferenceError;
 
@@ -60,18 +56,6 @@ impl Device {
     }
 }
 
-/// What `work` returns, or what it says if it panics.
-fn without_panic<T>(work: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let returned = panic::catch_unwind(work);
-    panic::set_hook(hook);
-    returned.map_err(|panic| match panic.downcast::<String>() {
-        Ok(said) => *said,
-        Err(panic) => panic.downcast_ref::<&str>().map_or_else(String::new, ToString::to_string),
-    })
-}
-
 impl FromStr for Device {
     type Err = UnknownDevice;
 
@@ -111,14 +95,6 @@ mod tests {
         for text in ["", "gpu", "cpu:0", "cuda:", "cuda:-1", "metal:x", "CUDA"] {
             assert_eq!(text.parse::<Device>(), Err(UnknownDevice), "{text}");
         }
-    }
-
-    #[test]
-    fn a_panic_is_an_error_in_its_own_words() {
-        let which = "libcuda";
-        assert_eq!(without_panic(|| -> u8 { panic!("{which} is missing") }), Err("libcuda is missing".to_owned()));
-        assert_eq!(without_panic(|| -> u8 { panic!("missing") }), Err("missing".to_owned()));
-        assert_eq!(without_panic(|| 7), Ok(7));
     }
 
     #[test]

@@ -6,11 +6,6 @@ use std::{
     io::{ErrorKind, Write},
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::{
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    },
-    thread,
     time::Instant,
 };
 
@@ -21,9 +16,11 @@ use oracle::{files::write_atomically, spec::Spec};
 use super::{
     Made, Studio,
     list::{Line, read_list},
-    progress_bar,
 };
-use crate::output::Format;
+use crate::{
+    commands::{parallel::in_parallel, progress_bar},
+    output::Format,
+};
 
 struct Task {
     name: String,
@@ -57,50 +54,23 @@ pub(super) fn execute(
 
     let start = Instant::now();
     let bar = progress_bar(missing as u64, "outputs");
-    let failed = in_parallel(&studio, &tasks, workers, |made| {
+    let make =
+        |task: &Task| studio.make(Some(task.name.clone()), &task.spec, task.noise_seed, Some(&task.file), |_| ());
+    in_parallel(&tasks, workers, make, |made| {
         let line = serde_json::to_string(&made?)?;
         writeln!(log, "{line}").map_err(unwritable)?;
         if json {
             println!("{line}");
         }
         bar.inc(1);
-        Ok(())
-    });
+        eyre::Ok(())
+    })?;
     bar.finish_and_clear();
-    failed.unwrap_or(Ok(()))?;
 
     let seconds = start.elapsed().as_secs_f64();
     let rate = missing as f64 / seconds.max(1e-9);
     eprintln!("{missing} outputs in {seconds:.1} s ({rate:.2} a second); {before} were there already");
     Ok(())
-}
-
-/// Makes all pictures on `workers` threads; `done` is called on this one, in the order in which they are finished.
-fn in_parallel(
-    studio: &Studio,
-    tasks: &[Task],
-    workers: NonZeroUsize,
-    mut done: impl FnMut(eyre::Result<Made>) -> eyre::Result<()>,
-) -> Option<eyre::Result<()>> {
-    let next = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        let (sender, finished) = mpsc::channel();
-        for _ in 0..workers.get() {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
-                while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let made =
-                        studio.make(Some(task.name.clone()), &task.spec, task.noise_seed, Some(&task.file), |_| ());
-                    if sender.send(made).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        // On the first error the receiver goes, and the workers with it.
-        finished.into_iter().map(&mut done).find(Result::is_err)
-    })
 }
 
 fn read_results(results: &Path, folder: &Path) -> eyre::Result<BTreeMap<String, Made>> {

@@ -18,7 +18,8 @@ const SLOTS: u64 = 32;
 const POOL_WORDS: u64 = 4;
 /// Words of a seat.
 const SEAT_WORDS: u64 = 3;
-/// Bits of a pool's first word that tell how many numbers it has.
+/// Bits of each count in a pool's first word: its numbers, its active seats, its own number, and the seats that enrolled in
+/// the last two periods.
 const NUMBERS: u32 = 32;
 
 /// Where a pool lies in storage.
@@ -51,9 +52,11 @@ pub(crate) async fn fill(devnet: &Devnet, request: &Request, seed_block: u64) ->
     Ok(())
 }
 
-/// Makes seats older by so many seconds.
+/// Makes seats older by so many seconds, and the pool forget that any of its seats is young.
 pub(crate) async fn age(devnet: &Devnet, model: B256, seats: Range<u32>, seconds: u64) -> Result<()> {
     let place = find(devnet, model).await?;
+    let young = ((U256::from(1) << (2 * NUMBERS)) - U256::from(1)) << (3 * NUMBERS);
+    write(devnet, place.pool, read(devnet, place.pool).await? & !young).await?;
     for number in seats {
         // When it enrolled is what its first word begins with.
         let word = read(devnet, seat(&place, number)).await?;

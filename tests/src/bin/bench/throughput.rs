@@ -174,6 +174,7 @@ impl Stage {
         let (began, busy) = (Instant::now(), self.processor_time()?);
         let since = self.devnet.chain.now().await?.block;
         let jobs = request(&self.devnet, self.model, &self.requester, JOBS).await?;
+        ensure!(jobs.len() == JOBS, "only {} of {JOBS} requests were taken", jobs.len());
         let filter = Filter::new()
             .address(self.devnet.chain.deployment.generation_oracle)
             .event_signature(Revealed::SIGNATURE_HASH)
