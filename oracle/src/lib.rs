@@ -24,3 +24,4 @@ pub mod round;
 pub mod safe_value;
 pub mod spec;
 pub mod tally;
+pub mod tolerance;

@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 use oracle::chain::ChainArgs;
 
 use crate::commands::{
-    Context, account, advance, appeal, balance, fetch, models, quote, status, submit, terminal::Terminal, verifiers,
-    withdraw,
+    Context, account, advance, appeal, balance, fetch, models, quote, status, submit, terminal::Terminal, tolerance,
+    verifiers, withdraw,
 };
 
 /// Pay for a generation, have a drawn committee of staked verifiers agree on it, fetch it.
@@ -49,6 +49,8 @@ enum Command {
     Deposit(withdraw::DepositArgs),
     /// Pay out the balance of the key's account
     Withdraw(withdraw::WithdrawArgs),
+    /// Tell a model's tolerance profile from the digests that machines have made
+    Tolerance(tolerance::Args),
     /// Make an account
     #[command(subcommand)]
     Account(account::Command),
@@ -87,6 +89,7 @@ async fn run(command: Command, context: &Context) -> eyre::Result<ExitCode> {
         Command::Balance(args) => balance::run(args, context).await,
         Command::Deposit(args) => withdraw::deposit(args, context).await,
         Command::Withdraw(args) => withdraw::withdraw(args, context).await,
+        Command::Tolerance(args) => tolerance::run(&args, context),
         Command::Account(command) => account::run(command, context),
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod models;
 pub(crate) mod quote;
 pub(crate) mod status;
 pub(crate) mod submit;
+pub(crate) mod tolerance;
 pub(crate) mod verifiers;
 pub(crate) mod withdraw;
 

@@ -1,0 +1,97 @@
+//! Measuring a model's tolerance: by the real programs with the bundled model.
+
+use std::{fs, path::Path, process::Command, time::Duration};
+
+use eyre::{Result, bail, ensure};
+use oracle::dataset::Dataset;
+use quorate_tests::{command::Cli, process::Process, programs};
+use serde_json::Value;
+
+const PROMPTS: &str = "a fox\n\na red apple\n";
+
+/// The first device profile's.
+const FIRST: &str = "cpu-f32-batched-full.parquet";
+
+fn calibrate(folder: &Path, seeds: u32) -> Result<Cli> {
+    let cli = Cli::prover_node()?.arg("calibrate").arg("--prompts").arg(folder.join("prompts.txt"));
+    Ok(cli.arg("--out").arg(folder.join("measured")).args(["--seeds", &seeds.to_string()]))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_measurement_goes_on_where_it_was_killed() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (folder, first) = (folder.path(), folder.path().join("measured").join(FIRST));
+    fs::write(folder.join("prompts.txt"), PROMPTS)?;
+
+    let mut command = Command::new(programs::built("prover-node")?);
+    command.current_dir(programs::repository()).arg("calibrate").arg("--prompts").arg(folder.join("prompts.txt"));
+    command.arg("--out").arg(folder.join("measured")).args(["--seeds", "2"]);
+    let mut process = Process::start(command, &folder.join("log"))?;
+    while !first.exists() {
+        ensure!(process.ended()?.is_none(), "it ended before it wrote anything: {}", process.printed()?);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    process.kill();
+    let before = Dataset::read(&first)?;
+    ensure!(before.rows.len() == 4, "two prompts, two seeds");
+
+    let measured = calibrate(folder, 3)?.json().await?;
+    let counts: Vec<_> = measured.as_array().into_iter().flatten().map(|set| set["digests"].as_u64()).collect();
+    ensure!(counts == [Some(6); 4], "{measured}");
+    ensure!(measured[0]["new"] == 2, "what was there was made again: {measured}");
+    let after = Dataset::read(&first)?;
+    ensure!(before.rows.iter().all(|row| after.rows.contains(row)), "what was there has changed");
+
+    // Six jobs prove little, and that is said rather than a profile made of it.
+    let sets: Vec<_> = measured.as_array().into_iter().flatten().filter_map(|set| set["file"].as_str()).collect();
+    let ended = Cli::oracle()?.arg("tolerance").args(&sets).arg("--json").end().await?;
+    let report: Value = serde_json::from_str(&ended.stdout)?;
+    ensure!(!ended.status.success() && ended.stderr.contains("measure more jobs"), "{}", ended.stderr);
+    ensure!(report["jobs"] == 6 && report["profile"].is_null(), "{report}");
+    ensure!(report["table"][10]["honest"]["joint"]["of"] == 36, "six jobs on four device profiles: {report}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_measured_becomes_the_models_profile() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path();
+    fs::write(folder.join("prompts.txt"), PROMPTS)?;
+    let measured = calibrate(folder, 1)?.json().await?;
+    let sets: Vec<_> = measured.as_array().into_iter().flatten().filter_map(|set| set["file"].as_str()).collect();
+
+    // As if it had been measured on many jobs more.
+    for file in &sets {
+        let mut set = Dataset::read(Path::new(file))?;
+        let one = set.rows[0].clone();
+        set.rows = (1..=500).map(|seed| oracle::dataset::Row { seed, ..one.clone() }).collect();
+        set.write(Path::new(file))?;
+    }
+    let model = folder.join("model");
+    let tolerance = || {
+        Ok::<_, eyre::Report>(Cli::oracle()?.arg("tolerance").args(&sets).args([
+            "--unpaid",
+            "0.05",
+            "--slashed",
+            "0.05",
+        ]))
+    };
+    let refused = tolerance()?.arg("--write").arg(&model).refuse().await?;
+    ensure!(refused.contains("model"), "{refused}");
+
+    fs::create_dir(&model)?;
+    let manifest = model.join("quorate-model.json");
+    fs::copy(programs::bundled_model().join("quorate-model.json"), &manifest)?;
+    let report = tolerance()?.arg("--write").arg(&model).json().await?;
+    let written: Value = serde_json::from_slice(&fs::read(&manifest)?)?;
+    ensure!(written["pipeline"]["profile"] == report["profile"], "{report} {written}");
+    ensure!(report["profile"]["evidence"] == report["evidence"], "{report}");
+
+    let damaged = fs::read(sets[0])?;
+    fs::write(sets[0], &damaged[..damaged.len() / 2])?;
+    let refused = tolerance()?.refuse().await?;
+    if !refused.contains(FIRST) {
+        bail!("the damaged file is not named: {refused}");
+    }
+    Ok(())
+}
