@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {IGenerationOracle} from "../src/interfaces/IGenerationOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {Digests} from "../src/libraries/Digests.sol";
@@ -59,6 +60,32 @@ contract VectorsTest is Protocol {
             string memory path = _at(i - 1);
 
             assertEq(_oracleOf(path).idOf(_job(path)), _word(path, ".jobId"), path);
+        }
+    }
+
+    /// @dev The requester is a contract that accepts this hash and no other. Beyond that the oracle does not come: it does not
+    /// know the model.
+    function test_delegationHash() public {
+        for (uint256 i = _open("delegation", 15); i > 0; --i) {
+            string memory path = _at(i - 1);
+            bytes32 hash = _word(path, ".hash");
+            string memory typedData = vm.parseJsonString(_json, string.concat(path, ".typedData"));
+            assertEq(vm.eip712HashTypedData(typedData), hash, _what(path));
+
+            IGenerationOracle there = _oracleOf(path);
+            bytes memory encoded = vm.parseJsonBytes(_json, string.concat(path, ".delegated"));
+            vm.clearMockedCalls();
+            vm.mockCall(
+                vm.parseJsonAddress(_json, string.concat(path, ".requester")),
+                abi.encodeCall(IERC1271.isValidSignature, (hash, "")),
+                abi.encode(IERC1271.isValidSignature.selector)
+            );
+            vm.expectRevert(abi.encodeWithSelector(IModelRegistry.UnknownModel.selector, _word(path, ".modelId")));
+            if (_bool(path, ".isImage")) {
+                there.requestImageFor(abi.decode(encoded, (IGenerationOracle.DelegatedImage)), "");
+            } else {
+                there.requestTextFor(abi.decode(encoded, (IGenerationOracle.DelegatedText)), "");
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod appeal;
 mod bad_input;
+mod delegated;
 mod disk;
 mod duty;
 mod faults;

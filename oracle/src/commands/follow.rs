@@ -15,7 +15,7 @@ use oracle::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::commands::{
+use super::{
     advance,
     report::{Job, Outcome, Phase, outcome_name},
     terminal::{Progress, Terminal},
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Returns the job once it is decided, or can no longer be.
-pub(super) async fn to_the_end(
+pub(crate) async fn to_the_end(
     chain: &Chain,
     request: Request,
     advancing: Option<&Account>,
