@@ -51,9 +51,9 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         uint32 seatAge_,
         uint32 unbonding
     ) VerifierStakes(models_, seatAge_, unbonding) OracleBase(randomness_, windows_) {
-        bool open =
-            windows_.draw > 0 && windows_.commit > 0 && windows_.reveal > 0 && windows_.appeal > 0;
-        bool reachable = windows_.draw <= randomness_.lifetime() && windows_.commit <= windows_.mostCommit;
+        bool open = windows_.commit > 0 && windows_.reveal > 0 && windows_.appeal > 0;
+        bool drawable = windows_.draw > randomness_.latency() && windows_.draw <= randomness_.lifetime();
+        bool reachable = drawable && windows_.commit <= windows_.mostCommit;
         uint256 appealed = windows_.appeal > windows_.mostCommit ? windows_.appeal : windows_.mostCommit;
         uint256 longest = uint256(windows_.draw) + windows_.mostCommit + windows_.reveal + appealed;
         require(open && reachable && unbonding >= Rounds.MOST_ROUNDS * longest, BadWindows(windows_));
