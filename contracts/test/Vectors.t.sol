@@ -11,6 +11,8 @@ import {Rounds} from "../src/libraries/Rounds.sol";
 import {Rulings} from "../src/libraries/Rulings.sol";
 import {Specs} from "../src/libraries/Specs.sol";
 import {Tally} from "../src/libraries/Tally.sol";
+import {DrandRandomness} from "../src/randomness/DrandRandomness.sol";
+import {DrandFixtures} from "./DrandFixtures.t.sol";
 import {Protocol} from "./Protocol.t.sol";
 
 /// @notice Holds the contracts to `tests/vectors`, as `cargo test` holds the Rust side to them.
@@ -111,6 +113,19 @@ contract VectorsTest is Protocol {
 
             bytes32 drawSeed = Rounds.drawSeed(_word(path, ".randomness"), _word(path, ".jobId"), number);
             assertEq(drawSeed, _word(path, ".drawSeed"), path);
+        }
+    }
+
+    /// @dev Rounds that were published, as a node decompresses them.
+    function test_drandRounds() public {
+        DrandRandomness drand = DrandFixtures.quicknet();
+        for (uint256 i = _open("drand", 5); i > 0; --i) {
+            string memory path = _at(i - 1);
+            uint64 round = uint64(_uint(path, ".round"));
+            bytes memory proof = vm.parseJsonBytes(_json, string.concat(path, ".proof"));
+
+            assertEq(drand.randomness(round, proof), _word(path, ".randomness"), path);
+            assertEq(drand.timeOf(round), _uint(path, ".time"), path);
         }
     }
 

@@ -9,6 +9,7 @@ pub mod commitment;
 pub mod dataset;
 pub mod delegation;
 pub mod digest;
+pub mod drand;
 pub mod due;
 pub mod fees;
 pub mod files;

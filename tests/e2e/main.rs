@@ -9,6 +9,7 @@ mod appeal;
 mod bad_input;
 mod delegated;
 mod disk;
+mod drand;
 mod duty;
 mod faults;
 mod fleet;

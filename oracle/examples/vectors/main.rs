@@ -4,6 +4,7 @@
 //!     cargo run --release -p quorate-oracle --example vectors
 
 mod delegations;
+mod drand;
 mod money;
 
 use std::{io, path::PathBuf};
@@ -34,7 +35,7 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors")
 }
 
-fn files() -> [(&'static str, String); 13] {
+fn files() -> [(&'static str, String); 14] {
     [
         ("spec.json", specs()),
         ("noise.json", noises()),
@@ -48,6 +49,7 @@ fn files() -> [(&'static str, String); 13] {
         ("job.json", money::jobs()),
         ("fees.json", money::fees()),
         ("offer.json", money::offers()),
+        ("drand.json", drand::rounds()),
         ("delegation.json", delegations::delegations()),
     ]
     .map(|(name, cases): (_, Vec<Value>)| (name, format!("{:#}\n", json!({ "cases": cases }))))

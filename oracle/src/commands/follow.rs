@@ -143,7 +143,7 @@ fn is_over(job: &Job, advancing: bool) -> eyre::Result<bool> {
 fn waiting_for(due: Due, advancing: bool) -> String {
     match due {
         // The numbers count down: said once, not with every block.
-        Due::Nothing(Wait::Blocks(_)) => "waiting for the seed".to_owned(),
+        Due::Nothing(Wait::Blocks(_) | Wait::Seconds(_)) => "waiting for the seed".to_owned(),
         Due::Nothing(Wait::Commit(_)) => "waiting for the verifiers to generate and commit".to_owned(),
         Due::Nothing(Wait::Reveal(_)) => "waiting for the verifiers to reveal".to_owned(),
         Due::Nothing(Wait::Appeal(_)) => "waiting whether somebody appeals".to_owned(),
