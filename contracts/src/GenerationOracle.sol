@@ -51,9 +51,9 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         uint32 seatAge_,
         uint32 unbonding
     ) VerifierStakes(models_, seatAge_, unbonding) OracleBase(randomness_, windows_) {
-        bool open =
-            windows_.draw > 0 && windows_.commit > 0 && windows_.reveal > 0 && windows_.appeal > 0;
-        bool reachable = windows_.draw <= randomness_.lifetime() && windows_.commit <= windows_.mostCommit;
+        bool open = windows_.commit > 0 && windows_.reveal > 0 && windows_.appeal > 0;
+        bool drawable = windows_.draw > randomness_.latency() && windows_.draw <= randomness_.lifetime();
+        bool reachable = drawable && windows_.commit <= windows_.mostCommit;
         uint256 appealed = windows_.appeal > windows_.mostCommit ? windows_.appeal : windows_.mostCommit;
         uint256 longest = uint256(windows_.draw) + windows_.mostCommit + windows_.reveal + appealed;
         require(open && reachable && unbonding >= Rounds.MOST_ROUNDS * longest, BadWindows(windows_));
@@ -241,10 +241,11 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
 
     /// @inheritdoc IGenerationOracle
     function commit(bytes32 jobId, Round calldata round, uint256 member, bytes32 commitment) public {
-        RoundState memory state = _drawn(jobId, round);
+        RoundState storage kept = _books.rounds[jobId][round.number];
+        RoundState memory state = _drawn(jobId, kept, round);
         _commit(jobId, round.number, state, member, round.members[member], commitment);
 
-        _books.rounds[jobId][round.number].write(state);
+        kept.write(state);
     }
 
     function _commit(
@@ -265,18 +266,20 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
 
     /// @inheritdoc IGenerationOracle
     function decline(bytes32 jobId, Round calldata round, uint256 member) external {
-        RoundState memory state = _drawn(jobId, round);
+        RoundState storage kept = _books.rounds[jobId][round.number];
+        RoundState memory state = _drawn(jobId, kept, round);
         _checkVoter(state, member, round.members[member]);
 
         state.decline(member);
-        _books.rounds[jobId][round.number].write(state);
+        kept.write(state);
 
         emit Declined(jobId, round.number, member);
     }
 
     /// @inheritdoc IGenerationOracle
     function reveal(bytes32 jobId, uint8 number, uint256 member, uint256 slot, Opening calldata opening) external {
-        RoundState memory state = _books.rounds[jobId][number];
+        RoundState storage kept = _books.rounds[jobId][number];
+        RoundState memory state = kept;
         require(state.mayReveal(REVEAL_WINDOW), WrongPhase(Phase.Reveal));
         require(state.stepOf(member) == Step.Committed, NotCommitted(member));
         bytes32 commitment = commitmentOf(jobId, number, Members.seatIn(slot), opening);
@@ -285,14 +288,18 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         require(opens && Votes.isDigest(opening.digest), WrongOpening(member));
 
         state.reveal(member);
-        _books.rounds[jobId][number].write(state);
+        kept.write(state);
         _books.votes[slot] = opening.digest;
 
         emit Revealed(jobId, number, member, opening.digest, opening.contentHash);
     }
 
-    function _drawn(bytes32 jobId, Round calldata round) private view returns (RoundState memory state) {
-        state = _books.rounds[jobId][round.number];
+    function _drawn(bytes32 jobId, RoundState storage kept, Round calldata round)
+        private
+        view
+        returns (RoundState memory state)
+    {
+        state = kept;
         require(state.stage == Stage.Drawn, WrongPhase(Phase.Commit));
         _checkRound(jobId, state, round);
     }

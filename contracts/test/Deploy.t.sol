@@ -3,19 +3,46 @@ pragma solidity 0.8.37;
 
 import {Test} from "forge-std/Test.sol";
 import {Deploy} from "../../scripts/Deploy.s.sol";
+import {DrandFixtures} from "./DrandFixtures.t.sol";
+import {DrandRandomness} from "../src/randomness/DrandRandomness.sol";
 import {IGenerationOracle} from "../src/interfaces/IGenerationOracle.sol";
+import {RandaoRandomness} from "../src/randomness/RandaoRandomness.sol";
 
 contract DeployTest is Test, Deploy {
     /// @dev EIP-170.
     uint256 private constant MOST_BYTES = 24_576;
 
-    function test_deploy_connectsTheContracts() public {
-        checkDeployment(devnet());
-        checkDeployment(mainnet());
+    function test_deploy_takesDrand() public {
+        useAndCheckDrand(devnet());
+        useAndCheckDrand(mainnet());
     }
 
-    function checkDeployment(Profile memory chosen) internal {
-        Deployment memory it = deploy(chosen);
+    function useAndCheckDrand(Profile memory chosen) internal {
+        useDrand(chosen);
+        DrandRandomness it = DrandRandomness(address(checkDeployment(chosen).randomness));
+
+        assertEq(it.genesis(), DrandFixtures.GENESIS);
+        assertEq(it.period(), DrandFixtures.PERIOD);
+        assertEq(it.publicKey(), DrandFixtures.QUICKNET_KEY);
+        assertEq(it.delay(), 30);
+        checkWindows(chosen);
+        assertGe(chosen.windows.draw, 3 * it.latency(), "the seed is known long before the draw window closes");
+    }
+
+    function test_deploy_takesRandao() public {
+        checkRandao(devnet());
+        checkRandao(mainnet());
+    }
+
+    function checkRandao(Profile memory chosen) internal {
+        RandaoRandomness it = RandaoRandomness(address(checkDeployment(chosen).randomness));
+
+        assertEq(it.delay(), chosen.delay);
+        assertEq(it.lifetime(), 255 * chosen.secondsPerBlock);
+    }
+
+    function checkDeployment(Profile memory chosen) internal returns (Deployment memory it) {
+        it = deploy(chosen);
 
         assertEq(it.oracle.models(), address(it.models));
         assertEq(it.oracle.randomness(), address(it.randomness));
@@ -23,8 +50,6 @@ contract DeployTest is Test, Deploy {
         assertEq(abi.encode(it.oracle.windows()), abi.encode(chosen.windows));
         assertEq(it.oracle.seatAge(), chosen.seatAge);
         assertEq(it.oracle.unbondingTime(), chosen.unbonding);
-        assertEq(it.randomness.delay(), chosen.delay);
-        assertEq(it.randomness.lifetime(), 255 * chosen.secondsPerBlock);
     }
 
     function test_deploy_makesContractsThatFitAChain() public {
@@ -34,6 +59,7 @@ contract DeployTest is Test, Deploy {
         checkSize("OracleExtension", extensionOf(it.oracle).code.length);
         checkSize("ModelRegistry", address(it.models).code.length);
         checkSize("RandaoRandomness", address(it.randomness).code.length);
+        checkSize("DrandRandomness", vm.getDeployedCode("DrandRandomness.sol:DrandRandomness").length);
         checkSize("GenerationLens", address(it.lens).code.length);
         checkSize("Seats", vm.getDeployedCode("Seats.sol:Seats").length);
         checkSize("Delegations", vm.getDeployedCode("Delegations.sol:Delegations").length);
@@ -86,7 +112,11 @@ contract DeployTest is Test, Deploy {
         uint256 seedKnown = (chosen.delay + 1) * chosen.secondsPerBlock;
         assertGe(windows.draw, 10 * seedKnown, "the seed is known long before the draw window closes");
         assertLe(windows.draw, 255 * chosen.secondsPerBlock, "blockhash reaches the seed's block until it closes");
+        checkWindows(chosen);
+    }
 
+    function checkWindows(Profile memory chosen) internal pure {
+        IGenerationOracle.Windows memory windows = chosen.windows;
         assertLe(windows.commit, windows.mostCommit);
         assertGt(windows.reveal, 0);
         assertGt(windows.appeal, 0);

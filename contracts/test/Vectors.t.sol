@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {IGenerationOracle} from "../src/interfaces/IGenerationOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {Digests} from "../src/libraries/Digests.sol";
@@ -10,6 +11,8 @@ import {Rounds} from "../src/libraries/Rounds.sol";
 import {Rulings} from "../src/libraries/Rulings.sol";
 import {Specs} from "../src/libraries/Specs.sol";
 import {Tally} from "../src/libraries/Tally.sol";
+import {DrandRandomness} from "../src/randomness/DrandRandomness.sol";
+import {DrandFixtures} from "./DrandFixtures.t.sol";
 import {Protocol} from "./Protocol.t.sol";
 
 /// @notice Holds the contracts to `tests/vectors`, as `cargo test` holds the Rust side to them.
@@ -62,6 +65,32 @@ contract VectorsTest is Protocol {
         }
     }
 
+    /// @dev The requester is a contract that accepts this hash and no other. Beyond that the oracle does not come: it does not
+    /// know the model.
+    function test_delegationHash() public {
+        for (uint256 i = _open("delegation", 15); i > 0; --i) {
+            string memory path = _at(i - 1);
+            bytes32 hash = _word(path, ".hash");
+            string memory typedData = vm.parseJsonString(_json, string.concat(path, ".typedData"));
+            assertEq(vm.eip712HashTypedData(typedData), hash, _what(path));
+
+            IGenerationOracle there = _oracleOf(path);
+            bytes memory encoded = vm.parseJsonBytes(_json, string.concat(path, ".delegated"));
+            vm.clearMockedCalls();
+            vm.mockCall(
+                vm.parseJsonAddress(_json, string.concat(path, ".requester")),
+                abi.encodeCall(IERC1271.isValidSignature, (hash, "")),
+                abi.encode(IERC1271.isValidSignature.selector)
+            );
+            vm.expectRevert(abi.encodeWithSelector(IModelRegistry.UnknownModel.selector, _word(path, ".modelId")));
+            if (_bool(path, ".isImage")) {
+                there.requestImageFor(abi.decode(encoded, (IGenerationOracle.DelegatedImage)), "");
+            } else {
+                there.requestTextFor(abi.decode(encoded, (IGenerationOracle.DelegatedText)), "");
+            }
+        }
+    }
+
     function test_commitmentOf() public {
         for (uint256 i = _open("commitment", 11); i > 0; --i) {
             string memory path = _at(i - 1);
@@ -84,6 +113,19 @@ contract VectorsTest is Protocol {
 
             bytes32 drawSeed = Rounds.drawSeed(_word(path, ".randomness"), _word(path, ".jobId"), number);
             assertEq(drawSeed, _word(path, ".drawSeed"), path);
+        }
+    }
+
+    /// @dev Rounds that were published, as a node decompresses them.
+    function test_drandRounds() public {
+        DrandRandomness drand = DrandFixtures.quicknet();
+        for (uint256 i = _open("drand", 5); i > 0; --i) {
+            string memory path = _at(i - 1);
+            uint64 round = uint64(_uint(path, ".round"));
+            bytes memory proof = vm.parseJsonBytes(_json, string.concat(path, ".proof"));
+
+            assertEq(drand.randomness(round, proof), _word(path, ".randomness"), path);
+            assertEq(drand.timeOf(round), _uint(path, ".time"), path);
         }
     }
 

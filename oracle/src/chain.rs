@@ -4,11 +4,11 @@
 
 mod bindings;
 mod error;
-mod header;
 mod history;
 mod ids;
 mod jobs;
 mod models;
+mod randomness;
 mod revert;
 mod rpc;
 mod send;
@@ -30,13 +30,13 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    bindings::{IGenerationOracle, IModelRegistry, IRandomness, IVerifierStakes},
+    bindings::{DrandRandomness, IGenerationOracle, IModelRegistry, IRandomness, IVerifierStakes},
     error::{ChainError, DeploymentError},
-    header::{HeaderError, foretold_seed, seed_header},
     history::{DrawnRound, History, JobEvent, Reveal, RoundHistory, Settlement, Vote},
     ids::{IdPrefix, MalformedId},
     jobs::{JobLookupError, Request},
     models::{ModelLookupError, ModelRef, RegisteredModel},
+    randomness::{Known, ProofError, Randomness},
     revert::{Revert, phase_words},
     rpc::{EndpointReport, Failure, NEAR, Rpc, Unavailable, asks_for_less},
     send::Account,
@@ -53,7 +53,7 @@ pub struct Deployment {
     pub generation_oracle: Address,
     /// `ModelRegistry`.
     pub model_registry: Address,
-    /// The source that draws get their seeds from: `RandaoRandomness`.
+    /// The source that draws get their seeds from: `RandaoRandomness` or `DrandRandomness`.
     pub randomness: Address,
     /// `GenerationLens`, for pages and people; nothing here needs it.
     pub generation_lens: Address,
@@ -80,7 +80,7 @@ impl Deployment {
         [
             ("GenerationOracle", self.generation_oracle),
             ("ModelRegistry", self.model_registry),
-            ("RandaoRandomness", self.randomness),
+            ("the source of randomness", self.randomness),
         ]
     }
 }
@@ -96,6 +96,11 @@ pub struct ChainArgs {
     /// Addresses of the contracts [default: deployments/<chainid>.json]
     #[arg(long, env = "QUORATE_DEPLOYMENT", value_name = "FILE", global = true)]
     pub deployment: Option<PathBuf>,
+    /// Relay of the drand network that draws are seeded by, with its chain's hash; only for deployments with drand. May be
+    /// given several times, or list several with commas: if one fails or lies, the next one is asked [default: those of
+    /// quicknet that the League of Entropy and Cloudflare run]
+    #[arg(long = "drand-url", env = "QUORATE_DRAND_URL", value_name = "URL", value_parser = http_url, value_delimiter = ',', hide_env_values = true, global = true)]
+    pub drand_urls: Vec<Url>,
 }
 
 /// A chain that answers, with the contracts in place.
@@ -107,6 +112,8 @@ pub struct Chain {
     pub deployment: Deployment,
     /// Fixed for the deployment.
     pub windows: IGenerationOracle::Windows,
+    /// Where the seeds of the draws come from.
+    pub randomness: Randomness,
     /// The endpoints behind the provider.
     pub rpc: Rpc,
     span: Arc<Span>,
@@ -139,10 +146,9 @@ pub async fn connect(args: &ChainArgs) -> Result<Chain, ChainError> {
             return Err(ChainError::NoContract { name, address, chain_id, path });
         }
     }
-    match windows(&provider, &deployment).await? {
-        Some(windows) => Ok(Chain { provider, deployment, windows, rpc, span: Arc::default() }),
-        None => Err(ChainError::MixedDeployment(path)),
-    }
+    let windows = windows(&provider, &deployment).await?.ok_or(ChainError::MixedDeployment(path))?;
+    let randomness = Randomness::of(&provider, deployment.randomness, args).await?;
+    Ok(Chain { provider, deployment, windows, randomness, rpc, span: Arc::default() })
 }
 
 /// Why not even the chain's id is to be had.

@@ -15,6 +15,7 @@ use crate::{
         IGenerationOracle::{
             Job, Outcome, Phase, Windows, deliverCall, drawCall, expireCall, settleCall, settleEarlierCall,
         },
+        Known,
     },
     fees::{deliver_bounty, draw_bounty, settle_bounty},
 };
@@ -27,7 +28,7 @@ pub enum Due {
     Draw {
         /// The round.
         number: u8,
-        /// For RANDAO, a block's number.
+        /// For RANDAO a block's, for drand a round's.
         randomness: u64,
     },
     /// The last word.
@@ -48,6 +49,8 @@ pub enum Due {
 pub enum Wait {
     /// The draw is possible once this many more blocks are mined.
     Blocks(u64),
+    /// The draw is possible in so many seconds.
+    Seconds(u64),
     /// The operators commit; their window closes in so many seconds.
     Commit(u64),
     /// The operators reveal; their window closes in so many seconds.
@@ -70,7 +73,7 @@ impl Due {
         let Some(latest) = history.latest() else { return Self::Nothing(Wait::Unknown) };
         let left = latest.deadline(job, windows, phase).unwrap_or_default().saturating_sub(now.time);
         match phase {
-            Phase::Requested => Self::Nothing(Wait::Blocks((latest.randomness + 1).saturating_sub(now.block))),
+            Phase::Requested => Self::Nothing(Wait::until(latest.known, now)),
             Phase::Draw => Self::Draw { number: latest.number, randomness: latest.randomness },
             Phase::Expired => Self::Expire,
             Phase::Commit => Self::Nothing(Wait::Commit(left)),
@@ -136,6 +139,16 @@ impl Due {
     }
 }
 
+impl Wait {
+    /// For a seed.
+    fn until(known: Known, now: ChainTime) -> Self {
+        match known {
+            Known::After(block) => Self::Blocks((block + 1).saturating_sub(now.block)),
+            Known::At(time) => Self::Seconds(time.saturating_sub(now.time)),
+        }
+    }
+}
+
 impl fmt::Display for Due {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -155,6 +168,7 @@ impl fmt::Display for Wait {
             Self::Blocks(blocks) => {
                 write!(f, "the draw is possible in {blocks} block{}", if *blocks == 1 { "" } else { "s" })
             }
+            Self::Seconds(seconds) => write!(f, "the draw is possible in {seconds} s"),
             Self::Commit(seconds) => {
                 write!(f, "verifiers generate and commit; they have {seconds} s more at most")
             }
@@ -179,6 +193,7 @@ mod tests {
             number,
             payer: Address::ZERO,
             randomness: 10,
+            known: Known::After(10),
             draw_deadline: 100,
             drawn: None,
             settled: settled.then(Settlement::default),
@@ -199,6 +214,17 @@ mod tests {
         assert_eq!(due(&job, &history, 11, 50), Due::Draw { number: 1, randomness: 10 });
         assert_eq!(due(&job, &history, 300, 100), Due::Expire);
         assert_eq!(due(&job, &History::default(), 8, 50), Due::Nothing(Wait::Unknown));
+    }
+
+    #[test]
+    fn a_seed_of_drand_is_waited_for_by_the_clock() {
+        let history =
+            History { rounds: vec![RoundHistory { known: Known::At(70), ..round(1, false) }], ..History::default() };
+        let job = Job::default();
+
+        assert_eq!(due(&job, &history, 300, 50), Due::Nothing(Wait::Seconds(20)));
+        assert_eq!(due(&job, &history, 1, 70), Due::Draw { number: 1, randomness: 10 });
+        assert_eq!(due(&job, &history, 1, 100), Due::Expire);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use clap::{Parser, Subcommand};
 use oracle::chain::ChainArgs;
 
 use crate::commands::{
-    Context, account, advance, appeal, balance, fetch, models, quote, status, submit, terminal::Terminal, tolerance,
+    Context, account, advance, appeal, balance, fetch, models, quote, relay, sign, status, submit, terminal::Terminal,
+    tolerance,
     verifiers, withdraw,
 };
 
@@ -29,6 +30,10 @@ struct Cli {
 enum Command {
     /// Pay for an image
     Submit(submit::Args),
+    /// Sign a request that somebody else sends
+    Sign(sign::Args),
+    /// Send a request that somebody else has signed
+    Relay(relay::Args),
     /// Show where a job stands
     Status(status::Args),
     /// Get a job's image from its verifiers, checked
@@ -64,7 +69,7 @@ Examples:
   oracle status 0x3fa9
   oracle fetch 0x3fa9 --out apple.png
 
-Exit codes: 0 done, 1 failed, 2 not understood, 3 unresolved and 4 expired (submit --wait).";
+Exit codes: 0 done, 1 failed, 2 not understood, 3 unresolved and 4 expired (submit and relay --wait).";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -79,6 +84,8 @@ async fn main() -> ExitCode {
 async fn run(command: Command, context: &Context) -> eyre::Result<ExitCode> {
     match command {
         Command::Submit(args) => submit::run(args, context).await,
+        Command::Sign(args) => sign::run(args, context).await,
+        Command::Relay(args) => relay::run(args, context).await,
         Command::Status(args) => status::run(args, context).await,
         Command::Fetch(args) => fetch::run(args, context).await,
         Command::Advance(args) => advance::run(args, context).await,

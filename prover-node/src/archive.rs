@@ -133,7 +133,7 @@ impl Archive {
         }
         let Some(entry) = known.jobs.get_mut(&request.id) else { return Ok(History::default()) };
         entry.used = head;
-        Ok(History::of(entry.events.iter().take_while(|event| event.block <= block)))
+        Ok(History::of(entry.events.iter().take_while(|event| event.block <= block), &self.chain.randomness))
     }
 
     /// Holds everything up to `block`; and if that is the newest one, it has been looked whether the older ones still stand.

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use oracle::{
-    chain::{ChainError, HeaderError, JobLookupError},
+    chain::{ChainError, JobLookupError, ProofError},
     follower::FollowError,
 };
 
@@ -29,9 +29,9 @@ pub enum StepError {
     /// Nothing can be remembered just now.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The seed block's header cannot be had.
+    /// The seed cannot be had, or not be proved.
     #[error(transparent)]
-    Header(#[from] HeaderError),
+    Proof(#[from] ProofError),
     /// The chain cannot be followed just now.
     #[error(transparent)]
     Follow(#[from] FollowError),

@@ -127,7 +127,7 @@ impl Look {
 pub(crate) mod tests {
     use alloy::primitives::{B256, U256};
     use oracle::{
-        chain::{DrawnRound, Reveal},
+        chain::{DrawnRound, Known, Reveal},
         digest::Digest,
         due::Wait,
         round::Member,
@@ -152,6 +152,7 @@ pub(crate) mod tests {
             number: 1,
             payer: Address::ZERO,
             randomness: 1,
+            known: Known::After(1),
             draw_deadline: 50,
             drawn: Some(drawn),
             settled: None,

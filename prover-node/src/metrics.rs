@@ -264,7 +264,7 @@ impl Cause {
     /// None if nothing is wrong: the node is stopping, or says no.
     fn of(error: &StepError) -> Option<Self> {
         match error {
-            StepError::Chain(_) | StepError::Header(_) | StepError::Follow(_) | StepError::Lookup(_) => Some(Self::Rpc),
+            StepError::Chain(_) | StepError::Proof(_) | StepError::Follow(_) | StepError::Lookup(_) => Some(Self::Rpc),
             StepError::Journal(_) => Some(Self::Journal),
             StepError::Send(_) => Some(Self::Transaction),
             StepError::OtherDraw | StepError::MovedBack | StepError::VoteLost(_) => Some(Self::Reorganisation),

@@ -8,7 +8,9 @@
 mod appeal;
 mod bad_input;
 mod calibrate;
+mod delegated;
 mod disk;
+mod drand;
 mod duty;
 mod faults;
 mod fleet;

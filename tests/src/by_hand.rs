@@ -5,7 +5,7 @@ use eyre::{OptionExt as _, Result};
 use oracle::{
     chain::{
         Account, Chain, ChainError, IGenerationOracle::Round, IVerifierStakes, IdPrefix, JobLookupError, Request,
-        RoundHistory, seed_header,
+        RoundHistory,
     },
     commitment::{Opening, commitment_of},
     digest::Digest,
@@ -61,8 +61,7 @@ impl ByHand {
         let opened = latest(self.chain(), job).await?;
         let round = foretold(self.chain(), &request, &opened).await?;
         let commitment = self.commitment(job, opened.number, opening);
-        let header =
-            seed_header(&self.chain().provider, opened.randomness).await.map_err(|error| eyre::eyre!(error))?;
+        let header = self.chain().proof(opened.randomness).await.map_err(|error| eyre::eyre!(error))?;
         let place = round.members.iter().position(|&word| oracle::round::Member::from(word).seat == self.seat);
         let member = U256::from(place.unwrap_or(round.members.len()));
         let oracle = self.chain().oracle();
@@ -158,7 +157,7 @@ pub async fn latest(chain: &Chain, job: B256) -> Result<RoundHistory, ByHandErro
 /// A round that is not drawn yet, as a draw would make it now.
 pub async fn foretold(chain: &Chain, request: &Request, opened: &RoundHistory) -> Result<Round, ByHandError> {
     let (job, number) = (&request.job, opened.number);
-    let seed = oracle::chain::foretold_seed(&chain.provider, opened.randomness, request.id, number);
+    let seed = chain.foretold_seed(opened.randomness, request.id, number);
     let seed = seed.await.map_err(|error| eyre::eyre!(error))?;
     let size = oracle::round::size_of(job.terms.committeeSize, number);
     let stakes = chain.stakes();
@@ -171,7 +170,7 @@ pub async fn foretold(chain: &Chain, request: &Request, opened: &RoundHistory) -
 pub async fn draw(account: &Account, job: B256) -> Result<()> {
     let request = account.chain.find_job(&IdPrefix::from(job)).await?;
     let opened = latest(&account.chain, job).await?;
-    let header = seed_header(&account.chain.provider, opened.randomness).await?;
+    let header = account.chain.proof(opened.randomness).await?;
     account.send(account.chain.oracle().draw(request.job, header)).await?;
     Ok(())
 }

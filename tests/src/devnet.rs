@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{command::Cli, party::Party, process::log_tails, programs};
+use crate::{command::Cli, drand::Network, party::Party, process::log_tails, programs};
 
 /// Accounts that anvil funds.
 const ACCOUNTS: usize = 40;
@@ -72,14 +72,27 @@ impl Devnet {
 
     /// The same, with a first block of that time, in seconds since the epoch.
     pub async fn start_at(pace: Pace, profile: Profile, genesis: Option<u64>) -> Result<Self> {
+        Self::start_with(pace, profile, genesis, None).await
+    }
+
+    /// With seeds from drand instead of RANDAO.
+    pub async fn start_by_drand(pace: Pace, profile: Profile, network: &Network) -> Result<Self> {
+        Self::start_with(pace, profile, None, Some(network)).await
+    }
+
+    async fn start_with(pace: Pace, profile: Profile, genesis: Option<u64>, drand: Option<&Network>) -> Result<Self> {
         let temporary = TempDir::with_prefix("quorate-")?;
         let folder = temporary.path().to_owned();
         let anvil = start_anvil(pace, genesis, &folder)?;
-        let deployment = deploy(&anvil, &folder, profile).await?;
+        let deployment = deploy(&anvil, &folder, profile, drand).await?;
         let deployment_file = folder.join("deployment.json");
         std::fs::write(&deployment_file, serde_json::to_vec_pretty(&deployment)?)?;
 
-        let args = ChainArgs { rpc_urls: vec![anvil.endpoint().parse()?], deployment: Some(deployment_file.clone()) };
+        let args = ChainArgs {
+            rpc_urls: vec![anvil.endpoint().parse()?],
+            deployment: Some(deployment_file.clone()),
+            drand_urls: Vec::new(),
+        };
         let chain = connect(&args).await?;
         if pace == Pace::Fast {
             chain.provider.anvil_set_block_timestamp_interval(1).await?;
@@ -194,7 +207,7 @@ fn start_anvil(pace: Pace, genesis: Option<u64>, folder: &Path) -> Result<AnvilI
 static FORGE: Mutex<()> = Mutex::const_new(());
 
 /// Runs `scripts/Deploy.s.sol`, and reads the addresses from forge's record of what it sent.
-async fn deploy(anvil: &AnvilInstance, folder: &Path, profile: Profile) -> Result<Deployment> {
+async fn deploy(anvil: &AnvilInstance, folder: &Path, profile: Profile, drand: Option<&Network>) -> Result<Deployment> {
     let profile = match profile {
         Profile::Devnet => "devnet",
         Profile::Mainnet => "mainnet",
@@ -208,6 +221,7 @@ async fn deploy(anvil: &AnvilInstance, folder: &Path, profile: Profile) -> Resul
         .env("FOUNDRY_SOLC", programs::solc())
         .env("QUORATE_DEPLOYMENT", "")
         .env("QUORATE_PROFILE", profile)
+        .envs(drand.map(Network::environment).into_iter().flatten())
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
@@ -225,7 +239,7 @@ async fn deploy(anvil: &AnvilInstance, folder: &Path, profile: Profile) -> Resul
         generation_oracle: oracle,
         oracle_code_hash: Some(keccak256(provider.get_code_at(oracle).await?)),
         model_registry: record.address_of("ModelRegistry")?,
-        randomness: record.address_of("RandaoRandomness")?,
+        randomness: record.address_of(if drand.is_some() { "DrandRandomness" } else { "RandaoRandomness" })?,
         generation_lens: record.address_of("GenerationLens")?,
         block: record.first_block()?,
     })

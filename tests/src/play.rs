@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     by_hand::ByHand,
     devnet::{Devnet, Pace, Profile},
+    drand::Network,
     model,
     outcome::JobOutcome,
     party::Party,
@@ -49,6 +50,11 @@ impl Play {
     /// began at `genesis`, in seconds since the epoch, if that is said.
     pub async fn begin_unhurried(pace: Pace, genesis: Option<u64>) -> Result<Self> {
         Self::on(Devnet::start_at(pace, Profile::Mainnet, genesis).await?, model::TIME).await
+    }
+
+    /// With the windows of a mainnet, and seeds from drand.
+    pub async fn begin_by_drand(network: &Network) -> Result<Self> {
+        Self::on(Devnet::start_by_drand(Pace::Fast, Profile::Mainnet, network).await?, model::TIME).await
     }
 
     async fn on(devnet: Devnet, time: u32) -> Result<Self> {

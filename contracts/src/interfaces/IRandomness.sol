@@ -18,6 +18,13 @@ interface IRandomness {
     /// @notice The value, once `proof` is checked; reverts with `WrongProof` otherwise.
     function randomness(uint64 id, bytes calldata proof) external view returns (bytes32);
 
+    /// @notice How its values are proved, for whoever brings proofs: `randao` by the block's header, and otherwise as drand
+    /// names the schemes of its beacons.
+    function scheme() external view returns (string memory);
+
+    /// @notice Seconds from the request until the value can be proved, if blocks and rounds come when they are due.
+    function latency() external view returns (uint32);
+
     /// @notice Seconds after the request for which a proof can certainly be checked.
     function lifetime() external view returns (uint32);
 }

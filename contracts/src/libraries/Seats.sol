@@ -145,10 +145,11 @@ library Seats {
     {
         Draws.Deck memory deck = Draws.deck(seed, slots, 4 * uint256(size) + 16);
         drawn = new bytes32[](size);
-        uint256 found;
+        (uint256 found, uint32 poolNumber) = (0, pool.number);
         while (found < drawn.length && deck.left()) {
             uint32 number = uint32(deck.deal());
-            if (mayBeDrawn(pool.seats[number], requestedAt, seatAge)) drawn[found++] = memberOf(pool, number);
+            IVerifierStakes.Seat storage seat = pool.seats[number];
+            if (mayBeDrawn(seat, requestedAt, seatAge)) drawn[found++] = memberOf(seat, poolNumber, number);
         }
         assembly ("memory-safe") {
             mstore(drawn, found) // what was not found is cut off
@@ -156,11 +157,10 @@ library Seats {
     }
 
     /// @dev Without an operator if the stake is fully bound.
-    function memberOf(Pool storage pool, uint32 number) private view returns (bytes32) {
-        IVerifierStakes.Seat storage seat = pool.seats[number];
+    function memberOf(IVerifierStakes.Seat storage seat, uint32 pool, uint32 number) private view returns (bytes32) {
         (uint8 used, uint8 bonds) = (seat.places, seat.bonds);
         address operator = count(used) < bonds ? seat.operator : address(0);
-        return Members.pack(operator, pool.number, number, freePlace(used));
+        return Members.pack(operator, pool, number, freePlace(used));
     }
 
     /// @dev Binds an eighth of the stake of each seat that is not excused.

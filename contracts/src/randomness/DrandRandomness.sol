@@ -69,6 +69,16 @@ contract DrandRandomness is IRandomness {
     }
 
     /// @inheritdoc IRandomness
+    function scheme() external pure returns (string memory) {
+        return "bls-unchained-g1-rfc9380";
+    }
+
+    /// @inheritdoc IRandomness
+    function latency() external view returns (uint32) {
+        return delay + period;
+    }
+
+    /// @inheritdoc IRandomness
     /// @dev A signature stays true: for ever, as far as this type reaches.
     function lifetime() external pure returns (uint32) {
         return type(uint32).max;

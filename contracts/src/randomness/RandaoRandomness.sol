@@ -47,6 +47,17 @@ contract RandaoRandomness is IRandomness {
     }
 
     /// @inheritdoc IRandomness
+    function scheme() external pure returns (string memory) {
+        return "randao";
+    }
+
+    /// @inheritdoc IRandomness
+    /// @dev The header of a block is known to the next one.
+    function latency() external view returns (uint32) {
+        return (delay + 1) * SECONDS_PER_BLOCK;
+    }
+
+    /// @inheritdoc IRandomness
     function lifetime() external view returns (uint32) {
         return (REACH - 1) * SECONDS_PER_BLOCK;
     }

@@ -3,6 +3,8 @@ pragma solidity 0.8.37;
 
 import {IGenerationOracle} from "../../src/interfaces/IGenerationOracle.sol";
 import {IVerifierStakes} from "../../src/interfaces/IVerifierStakes.sol";
+import {IRandomness} from "../../src/interfaces/IRandomness.sol";
+import {DrandFixtures} from "../DrandFixtures.t.sol";
 import {Protocol} from "../Protocol.t.sol";
 
 contract ConstructorTest is Protocol {
@@ -33,6 +35,32 @@ contract ConstructorTest is Protocol {
 
         windows.draw += 1;
         fails(windows, 1 days);
+    }
+
+    /// @dev The seed is known `delay` blocks and one more after the request.
+    function test_constructor_failsIfTheRandomnessComesAfterTheDrawWindow() public {
+        uint32 draw = devnet().draw;
+        useRandao(draw - 2);
+        deployOracle(devnet(), SEAT_AGE, 1 days);
+
+        useRandao(draw - 1);
+        fails(devnet(), 1 days);
+    }
+
+    /// @dev A round is up to a period later than the delay.
+    function test_constructor_failsIfTheRoundComesAfterTheDrawWindow() public {
+        IGenerationOracle.Windows memory windows = devnet();
+        randomness = DrandFixtures.quicknet();
+        windows.draw = 30 + DrandFixtures.PERIOD + 1;
+        deployOracle(windows, SEAT_AGE, 1 days);
+
+        windows.draw -= 1;
+        fails(windows, 1 days);
+    }
+
+    function useRandao(uint32 delay) internal {
+        bytes memory arguments = abi.encode(delay, uint32(1));
+        randomness = IRandomness(deployCode("RandaoRandomness.sol:RandaoRandomness", arguments));
     }
 
     function test_constructor_failsIfNoCommitWindowIsInRange() public {

@@ -3,6 +3,8 @@
 //!
 //!     cargo run --release -p quorate-oracle --example vectors
 
+mod delegations;
+mod drand;
 mod money;
 
 use std::{io, path::PathBuf};
@@ -33,7 +35,7 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors")
 }
 
-fn files() -> [(&'static str, String); 12] {
+fn files() -> [(&'static str, String); 14] {
     [
         ("spec.json", specs()),
         ("noise.json", noises()),
@@ -47,6 +49,8 @@ fn files() -> [(&'static str, String); 12] {
         ("job.json", money::jobs()),
         ("fees.json", money::fees()),
         ("offer.json", money::offers()),
+        ("drand.json", drand::rounds()),
+        ("delegation.json", delegations::delegations()),
     ]
     .map(|(name, cases): (_, Vec<Value>)| (name, format!("{:#}\n", json!({ "cases": cases }))))
 }

@@ -117,7 +117,7 @@ fn job(index: u64) -> Job {
     }
 }
 
-fn terms(index: u64) -> Terms {
+pub(super) fn terms(index: u64) -> Terms {
     let of = |what: &str, bound: u64| number(what, index, bound);
     let called = index % 3 == 1;
     Terms {
@@ -170,7 +170,7 @@ fn text_model(index: u64) -> Model {
     }
 }
 
-fn texts() -> Vec<TextSpec> {
+pub(super) fn texts() -> Vec<TextSpec> {
     let said = |role, content: &[u8]| Message { role, content: Prompt(content.to_vec()) };
     let question = TextSpec {
         messages: vec![

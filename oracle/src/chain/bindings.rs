@@ -17,6 +17,10 @@ sol!(
     "../contracts/src/interfaces/IVerifierStakes.sol"
 );
 sol!(
-    #![sol(all_derives = true)]
+    #![sol(all_derives = true, rpc)]
     "../contracts/src/interfaces/IRandomness.sol"
+);
+sol!(
+    #![sol(all_derives = true, rpc)]
+    "../contracts/src/randomness/DrandRandomness.sol"
 );

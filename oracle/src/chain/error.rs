@@ -70,6 +70,9 @@ pub enum ChainError {
         "a contract answered what its interface does not know ({0}): the deployment is of another version than this program"
     )]
     OtherInterface(String),
+    /// A source of seeds that is newer than this program.
+    #[error("the draws of this deployment are seeded by {0:?}, which this version does not know; use a newer one")]
+    UnknownRandomness(String),
     /// The node knows no newest block.
     #[error("the Ethereum node has no blocks yet; wait until it is in sync")]
     NoBlock,

@@ -14,6 +14,7 @@ use super::{
     Chain, ChainError, IGenerationOracle,
     IGenerationOracle::{IGenerationOracleEvents as Event, Job, Round, Step, Verdict},
     jobs::Request,
+    randomness::{Known, Randomness},
 };
 use crate::{
     digest::{Digest, ToleranceProfile},
@@ -39,8 +40,10 @@ pub struct RoundHistory {
     pub number: u8,
     /// Who paid for it.
     pub payer: Address,
-    /// What it is to be drawn by: for RANDAO, a block's number.
+    /// The number of the value that it is to be drawn by: for RANDAO a block's, for drand a round's.
     pub randomness: u64,
+    /// When that can be proved.
+    pub known: Known,
     /// In seconds since the epoch.
     pub draw_deadline: u64,
     /// The draw, once there is one.
@@ -107,7 +110,7 @@ impl Chain {
     /// What became of a job up to and including `block`.
     pub async fn history_at(&self, request: &Request, block: u64) -> Result<History, ChainError> {
         let events = self.job_events(&[request.id], request.block, block).await?;
-        Ok(History::of(events.iter().map(|(_, event)| event)))
+        Ok(History::of(events.iter().map(|(_, event)| event), &self.randomness))
     }
 
     /// What happened to some jobs, or if none is named to all, from one block to another, both included, in the chain's
@@ -162,10 +165,10 @@ fn may_close(event: &Event) -> bool {
 
 impl History {
     /// What a job's events come to, from its request on and in their order.
-    pub fn of<'a>(events: impl IntoIterator<Item = &'a JobEvent>) -> Self {
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a JobEvent>, randomness: &Randomness) -> Self {
         let mut history = Self::default();
         for JobEvent { event, block, time, .. } in events {
-            history.take_in(event.clone(), *block);
+            history.take_in(event.clone(), *block, randomness);
             if let Some(time) = time {
                 history.close(event, *time);
             }
@@ -200,11 +203,11 @@ impl History {
         if tally::same(&job.into(), own, last) { own } else { last }
     }
 
-    fn take_in(&mut self, event: Event, block: u64) {
+    fn take_in(&mut self, event: Event, block: u64, randomness: &Randomness) {
         match event {
             Event::Opened(e) => {
                 self.rounds.retain(|round| round.number != e.number);
-                self.rounds.push(RoundHistory::opened(&e));
+                self.rounds.push(RoundHistory::opened(&e, randomness));
             }
             Event::Drawn(e) => {
                 let number = e.round.number;
@@ -265,11 +268,12 @@ impl History {
 }
 
 impl RoundHistory {
-    fn opened(event: &IGenerationOracle::Opened) -> Self {
+    fn opened(event: &IGenerationOracle::Opened, randomness: &Randomness) -> Self {
         Self {
             number: event.number,
             payer: event.payer,
             randomness: event.randomnessId,
+            known: randomness.known(event.randomnessId),
             draw_deadline: event.drawDeadline.to(),
             drawn: None,
             settled: None,

@@ -98,9 +98,17 @@ fn oracle_words(error: &OracleError) -> String {
             ether(e.needed)
         ),
         E::FeeAboveLimit(e) => format!("the fee is {}, above the limit of {}", ether(e.fee), ether(e.limit)),
-        E::DelegationOver(e) => format!("the delegated request was good until {} only", e.deadline),
-        E::NonceUsed(e) => format!("{} has signed another request with the nonce {}", e.requester, e.nonce),
-        E::WrongSignature(e) => format!("the signature is not that of {}", e.requester),
+        E::DelegationOver(e) => format!(
+            "the signed request was good until {} only, in seconds since the epoch: have it signed anew",
+            e.deadline
+        ),
+        E::NonceUsed(e) => {
+            format!("this or another request of {} with the nonce {} was sent already", e.requester, e.nonce)
+        }
+        E::WrongSignature(e) => format!(
+            "{} has not signed this: the signature is another's, or something was changed afterwards",
+            e.requester
+        ),
         E::WrongRound(e) => format!(
             "round {} of job {} is drawn otherwise: somebody was faster, or a reorganisation changed the draw",
             e.number, e.jobId

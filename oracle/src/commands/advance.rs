@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use alloy::primitives::{B256, Bytes, TxHash};
 use oracle::{
-    chain::{Account, IdPrefix, seed_header},
+    chain::{Account, IdPrefix},
     due::Due,
     keys::KeyArgs,
 };
@@ -73,7 +73,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
 /// Sends what is due.
 pub(crate) async fn take(account: &Account, job: &Job) -> eyre::Result<TxHash> {
     let proof = match job.due {
-        Due::Draw { randomness, .. } => seed_header(&account.chain.provider, randomness).await?,
+        Due::Draw { randomness, .. } => account.chain.proof(randomness).await?,
         _ => Bytes::new(),
     };
     let call = job.due.calldata(&job.request.job, &job.history, &proof);

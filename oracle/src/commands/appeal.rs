@@ -81,7 +81,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
 }
 
 async fn pay(account: &Account, job: &Job, fee: U256) -> eyre::Result<TxHash> {
-    let missing = fee.saturating_sub(balance(account).await?.0);
+    let missing = fee.saturating_sub(balance(&account.chain, account.address).await?.0);
     let oracle = account.chain.oracle();
     let receipt = account.send(oracle.appeal(job.request.job.clone()).value(missing)).await?;
     Ok(receipt.transaction_hash)

@@ -62,7 +62,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode>
     let balance = Balance {
         address,
         wallet: Ether(chain.provider.get_balance(address).await.map_err(ChainError::from)?),
-        balance: Ether(chain.oracle().balanceOf(address).call().await.map_err(ChainError::from)?),
+        balance: super::withdraw::balance(&chain, address).await?,
         stakes: stakes_of(&chain, address).await?,
     };
     context.terminal.result(&balance, human)?;

@@ -7,6 +7,8 @@ pub(crate) mod balance;
 pub(crate) mod fetch;
 pub(crate) mod models;
 pub(crate) mod quote;
+pub(crate) mod relay;
+pub(crate) mod sign;
 pub(crate) mod status;
 pub(crate) mod submit;
 pub(crate) mod tolerance;
@@ -14,6 +16,9 @@ pub(crate) mod verifiers;
 pub(crate) mod withdraw;
 
 mod files;
+mod follow;
+mod order;
+mod paid;
 mod report;
 mod safe_value;
 pub(crate) mod terminal;

@@ -84,7 +84,7 @@ pub(crate) struct Round {
     pub(crate) number: u8,
     pub(crate) payer: Address,
     pub(crate) committee_size: u8,
-    /// What its draw is seeded by: a block's number.
+    /// What its draw is seeded by: a block's number, or a round's of drand.
     pub(crate) randomness: u64,
     pub(crate) draw_deadline: u64,
     pub(crate) draw_seed: Option<B256>,

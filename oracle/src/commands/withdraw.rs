@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use alloy::primitives::{Address, TxHash};
 use oracle::{
-    chain::{Account, ChainError, IGenerationOracle::Withdrawn},
+    chain::{Chain, ChainError, IGenerationOracle::Withdrawn},
     keys::KeyArgs,
 };
 use serde::Serialize;
@@ -58,7 +58,7 @@ pub(crate) async fn deposit(args: DepositArgs, context: &Context) -> eyre::Resul
     let receipt = account.send(account.chain.oracle().deposit().value(args.amount.0)).await?;
     drop(progress);
 
-    let balance = balance(&account).await?;
+    let balance = balance(&account.chain, account.address).await?;
     let transaction = receipt.transaction_hash;
     let deposit = Deposit { account: account.address, amount: args.amount, balance, transaction };
     context
@@ -83,7 +83,7 @@ pub(crate) async fn withdraw(args: WithdrawArgs, context: &Context) -> eyre::Res
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the account has at the oracle.
-pub(crate) async fn balance(account: &Account) -> Result<Ether, ChainError> {
-    Ok(Ether(account.chain.oracle().balanceOf(account.address).call().await?))
+/// What `account` has at the oracle.
+pub(crate) async fn balance(chain: &Chain, account: Address) -> Result<Ether, ChainError> {
+    Ok(Ether(chain.oracle().balanceOf(account).call().await?))
 }

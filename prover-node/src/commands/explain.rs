@@ -126,7 +126,7 @@ pub async fn execute(args: ExplainArgs, json: bool) -> eyre::Result<()> {
     let request = chain.find_job(&args.job).await?;
     let now = chain.now().await?;
     let events = dated(&chain, &request, now).await?;
-    let history = History::of(events.iter().map(|dated| &dated.event));
+    let history = History::of(events.iter().map(|dated| &dated.event), &chain.randomness);
     let look = Look::of(request, history, &chain.windows, now);
     let notes = match journal_of(&chain, &args.database, args.data_dir.as_deref(), operator).await? {
         Some(journal) => journal.troubles(Some(look.request.id), NOTES).await?,

@@ -9,7 +9,6 @@ use oracle::{
     chain::{
         ChainError, IGenerationOracle,
         IGenerationOracle::{Phase, Round},
-        seed_header,
     },
     due::Due,
     round::{Member, size_of},
@@ -115,7 +114,7 @@ impl Node {
     /// told.
     async fn foresee(&self, look: &Look, round: RoundKey) -> Result<Option<bool>, StepError> {
         let Some(opened) = look.history.round(round.number) else { return Ok(None) };
-        if !self.counts(opened.randomness).await? {
+        if !self.counts(opened.known).await? {
             return Ok(None);
         }
         let Some(seed) = self.foretold(look, round.number).await? else { return Ok(None) };
@@ -176,7 +175,7 @@ impl Node {
 
     async fn proof(&self, look: &Look, number: u8) -> Result<Bytes, StepError> {
         let randomness = look.history.round(number).map(|round| round.randomness).ok_or(StepError::OtherDraw)?;
-        Ok(seed_header(&self.chain.provider, randomness).await?)
+        Ok(self.chain.proof(randomness).await?)
     }
 }
 

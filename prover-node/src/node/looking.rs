@@ -4,7 +4,7 @@ use alloy::primitives::B256;
 use oracle::chain::{
     ChainTime,
     IGenerationOracle::{Phase, Step},
-    Request, foretold_seed,
+    Known, Request,
 };
 
 use super::Node;
@@ -63,9 +63,9 @@ impl Node {
         Ok(Look::at(&self.archive, request, counts).await?)
     }
 
-    /// Whether block `number` counts.
-    pub(super) async fn counts(&self, number: u64) -> Result<bool, StepError> {
-        Ok(number <= self.archive.counting().await?.block)
+    /// Whether a seed is known as deep in the chain as it takes to count.
+    pub(super) async fn counts(&self, seed: Known) -> Result<bool, StepError> {
+        Ok(seed.stands_at(self.archive.counting().await?))
     }
 
     /// The job at the newest block, if the round is still drawn as we know it, or still will be.
@@ -86,7 +86,7 @@ impl Node {
     pub(super) async fn foretold(&self, look: &Look, number: u8) -> Result<Option<B256>, StepError> {
         let round = look.history.round(number).filter(|_| look.phase_of(number) == Phase::Draw);
         let Some(round) = round else { return Ok(None) };
-        Ok(Some(foretold_seed(&self.chain.provider, round.randomness, look.request.id, number).await?))
+        Ok(Some(self.chain.foretold_seed(round.randomness, look.request.id, number).await?))
     }
 
     /// The seed of the first draw; none if there is none.

@@ -69,7 +69,7 @@ impl RoundHistory {
 
     fn phase_before_draw(&self, job: &Job, now: ChainTime) -> Phase {
         match now.time < self.draw_deadline {
-            true if now.block > self.randomness => Phase::Draw,
+            true if self.known.by(now) => Phase::Draw,
             true => Phase::Requested,
             false if self.number == 1 => Phase::Expired,
             false => self.last_phases(job, self.draw_deadline, now),

@@ -52,7 +52,7 @@ fn declined(member: u64) -> Event {
 fn history(events: impl IntoIterator<Item = (u64, Event)>) -> History {
     let mut history = History::default();
     for (time, event) in events {
-        history.take_in(event.clone(), time);
+        history.take_in(event.clone(), time, &Randomness::Randao);
         history.close(&event, time);
     }
     history

@@ -9,7 +9,7 @@ use alloy::{
     sol_types::SolValue,
 };
 use eyre::{OptionExt as _, Result, ensure};
-use oracle::chain::{Request, foretold_seed};
+use oracle::chain::Request;
 use quorate_tests::devnet::Devnet;
 
 /// Storage slots of the contract among which its pools are looked for.
@@ -42,7 +42,7 @@ pub(crate) async fn grow(devnet: &Devnet, model: B256, seats: u32) -> Result<()>
 pub(crate) async fn fill(devnet: &Devnet, request: &Request, seed_block: u64) -> Result<()> {
     let (slots, model) = (request.job.poolSlots, request.job.modelId);
     let place = find(devnet, model).await?;
-    let seed = foretold_seed(&devnet.chain.provider, seed_block, request.id, 1).await?;
+    let seed = devnet.chain.foretold_seed(seed_block, request.id, 1).await?;
     for number in deal(seed, slots, request.job.terms.committeeSize) {
         for offset in 0..SEAT_WORDS {
             let from = read(devnet, seat(&place, 0) + U256::from(offset)).await?;

@@ -1,36 +1,62 @@
-//! An order: what was typed, completed and checked against what the chain takes, with its price.
+//! An order: what is asked for, as typed, completed and checked against what the chain takes, with its price.
 
 use alloy::{
     primitives::{B256, U256},
     signers::k256::elliptic_curve::rand_core::{OsRng, RngCore},
 };
 use oracle::{
-    chain::{Chain, ChainError, IGenerationOracle::Terms, IModelRegistry::Kind, RegisteredModel},
+    chain::{Chain, ChainError, IGenerationOracle::Terms, IModelRegistry::Kind, ModelRef, RegisteredModel},
     fees::{Offer, fee_of, foreseen},
     spec::Spec,
 };
 
-use super::Args;
-use crate::commands::{
-    terminal::printable,
+use super::{
+    terminal::{Terminal, printable},
+    terms::TermsArgs,
     typed::{Ether, Seed},
     verifiers::all_seats,
+    wish::WishArgs,
 };
 
+/// What is asked for, as typed.
+#[derive(clap::Args)]
+pub(crate) struct OrderArgs {
+    /// What to show, or what to answer; at most 4096 bytes
+    prompt: String,
+    /// Model: its id, the beginning of its id, or its name
+    #[arg(long, value_name = "MODEL")]
+    model: ModelRef,
+    #[command(flatten)]
+    wish: WishArgs,
+    #[command(flatten)]
+    terms: TermsArgs,
+    /// For pictures. Mixed with the draw into the noise: 0x and 64 hex digits, or a number [default: random]
+    #[arg(long)]
+    seed: Option<Seed>,
+    /// For pictures. Make the noise from --seed alone, so that the picture is known beforehand; not safe, see below
+    #[arg(long, requires = "seed")]
+    fixed_seed: bool,
+}
+
+/// Why nobody should want one, for the help of whoever can ask for one.
+pub(crate) const ABOUT_FIXED_SEEDS: &str = "\
+With --fixed-seed the requester can have searched for a job on which honest machines differ. Dissent then costs a \
+verifier its share and never its bond, so a fraud has nothing to lose: rely on such a job for nothing of value.";
+
 /// Something that the model can make and the chain will take.
-pub(super) struct Order {
-    pub(super) model: B256,
-    pub(super) spec: Spec,
-    pub(super) terms: Terms,
+pub(crate) struct Order {
+    pub(crate) model: B256,
+    pub(crate) spec: Spec,
+    pub(crate) terms: Terms,
     /// At the present base fee.
-    pub(super) fee: Ether,
+    pub(crate) fee: Ether,
     /// At a base fee that is a quarter higher, as it can become until the request is mined.
-    pub(super) most_fee: Ether,
+    pub(crate) most_fee: Ether,
 }
 
 impl Order {
     /// Looks up the model and checks everything that can be checked before money moves.
-    pub(super) async fn resolve(args: &Args, chain: &Chain) -> eyre::Result<Self> {
+    pub(crate) async fn resolve(args: &OrderArgs, chain: &Chain, terminal: &Terminal) -> eyre::Result<Self> {
         let model = chain.find_model(&args.model).await?;
         let is_text = model.model.kind == Kind::Text;
         eyre::ensure!(!is_text || args.seed.is_none(), "--seed is for pictures: nothing in a text is random");
@@ -40,13 +66,19 @@ impl Order {
         let offer = Offer::of(&model.model, &spec, base_fee);
         let terms = args.terms.resolve(&offer, &chain.windows, args.fixed_seed)?;
         check_pool(chain, &model, terms.committeeSize).await?;
+        if terms.fixedSeed {
+            terminal.note(
+                "warning: with a fixed seed dissent costs a verifier only its share, and whoever requests could have \
+                 searched for a job that splits honest machines: the safe value of this job is zero",
+            );
+        }
         let fee = |base_fee| Ether(fee_of(&foreseen(&model.model, &terms, base_fee)));
         let (fee, most_fee) = (fee(base_fee), fee(base_fee.saturating_mul(5) / 4 + 1));
         Ok(Self { model: model.id, spec, terms, fee, most_fee })
     }
 
     /// What has to be sent with the request, if so much is at the oracle already.
-    pub(super) fn missing(&self, balance: Ether) -> U256 {
+    pub(crate) fn missing(&self, balance: Ether) -> U256 {
         self.most_fee.0.saturating_sub(balance.0)
     }
 }

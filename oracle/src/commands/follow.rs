@@ -15,7 +15,7 @@ use oracle::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::commands::{
+use super::{
     advance,
     report::{Job, Outcome, Phase, outcome_name},
     terminal::{Progress, Terminal},
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Returns the job once it is decided, or can no longer be.
-pub(super) async fn to_the_end(
+pub(crate) async fn to_the_end(
     chain: &Chain,
     request: Request,
     advancing: Option<&Account>,
@@ -143,7 +143,7 @@ fn is_over(job: &Job, advancing: bool) -> eyre::Result<bool> {
 fn waiting_for(due: Due, advancing: bool) -> String {
     match due {
         // The numbers count down: said once, not with every block.
-        Due::Nothing(Wait::Blocks(_)) => "waiting for the seed".to_owned(),
+        Due::Nothing(Wait::Blocks(_) | Wait::Seconds(_)) => "waiting for the seed".to_owned(),
         Due::Nothing(Wait::Commit(_)) => "waiting for the verifiers to generate and commit".to_owned(),
         Due::Nothing(Wait::Reveal(_)) => "waiting for the verifiers to reveal".to_owned(),
         Due::Nothing(Wait::Appeal(_)) => "waiting whether somebody appeals".to_owned(),
