@@ -241,12 +241,12 @@ mod tests {
         let model = || Arg::new("model").long("model").env("TEST_MODEL_OF_QUORATE").default_value("a");
         let generate = Command::new("generate").arg(model());
         let command = command().subcommands([generate, Command::new("all").arg(model().action(ArgAction::Append))]);
-        let models = |text, typed: &[&str]| {
+        let models = |text, typed: &[&str]| -> clap::error::Result<Vec<String>> {
             let settings = Settings::parse("node.toml".into(), text, &command).unwrap();
             let typed = ["node"].iter().chain(typed);
             let matches = settings.as_defaults_of(command.clone()).try_get_matches_from(typed)?;
             let given = matches.subcommand().unwrap().1.get_many::<String>("model").unwrap();
-            clap::error::Result::Ok(given.cloned().collect::<Vec<_>>())
+            Ok(given.cloned().collect())
         };
 
         assert_eq!(models("model = [\"b\", \"c\"]", &["all"]).unwrap(), ["b", "c"]);

@@ -64,7 +64,7 @@ pub enum Inference {
 /// What the models' thread is sent for.
 pub enum Errand {
     /// An output.
-    Make(Request),
+    Make(Box<Request>),
     /// Only to have the model in memory, and to know how long that took: nothing if it was there.
     Load(B256, oneshot::Sender<Result<Duration, InferenceError>>),
 }
@@ -225,7 +225,7 @@ impl Inference {
         let (progress, mut steps) = mpsc::unbounded_channel();
         let (reply, made) = oneshot::channel();
         let waiter = Waiter { began: Instant::now(), loading: Duration::ZERO, progress, reply };
-        errands.send(Errand::Make(Request { asked, waiter })).await.map_err(|_| InferenceError::Crashed)?;
+        errands.send(Errand::Make(Box::new(Request { asked, waiter }))).await.map_err(|_| InferenceError::Crashed)?;
         while let Some(step) = steps.recv().await {
             on_progress(step);
         }
