@@ -301,3 +301,72 @@ impl Inference {
         Self::spawn(models).unwrap()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::{Arc, Mutex, mpsc::Receiver};
+
+    use tokio::task::yield_now;
+
+    use super::*;
+    use crate::job::tests::spec;
+
+    /// A model that writes its name once the gate opens for it.
+    struct Gated {
+        name: &'static str,
+        gate: Arc<Mutex<Receiver<()>>>,
+    }
+
+    impl Generator for Gated {
+        fn generate(&self, _: &Spec, _: B256, on: &mut OnProgress<'_>) -> Result<Output, InferenceError> {
+            let _ = on(Progress { step: 1, steps: 1 });
+            self.gate.lock().unwrap().recv().map_err(|_| InferenceError::Crashed)?;
+            Ok(Output::Text(Text { text: self.name.to_owned(), tokens: Vec::new() }))
+        }
+    }
+
+    impl Source for Gated {
+        type Model = Self;
+
+        fn check(&self) -> Result<(), InferenceError> {
+            Ok(())
+        }
+
+        fn load(&self) -> Result<Self, InferenceError> {
+            Ok(Self { name: self.name, gate: Arc::clone(&self.gate) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_model_that_is_at_work_goes_for_no_other() {
+        let [first, second] = [1, 2].map(B256::repeat_byte);
+        let (open, gate) = std::sync::mpsc::channel();
+        let gate = Arc::new(Mutex::new(gate));
+        let mut models = Models::new(10);
+        for (model, name) in [(first, "first"), (second, "second")] {
+            models.add(model, name, 10, Gated { name, gate: Arc::clone(&gate) }).unwrap();
+        }
+        let inference = Inference::spawn(models).unwrap();
+        let (begun, mut begins) = mpsc::unbounded_channel();
+        let make = |model| {
+            let (inference, begun) = (inference.clone(), begun.clone());
+            let asked = Asked { model, spec: spec(64, 4), noise_seed: B256::ZERO, deadline: u64::MAX, job: None };
+            tokio::spawn(async move { inference.generate(asked, |_| begun.send(()).unwrap()).await.unwrap().output })
+        };
+        let is_by = |output: Output, name: &str| matches!(output, Output::Text(text) if text.text == name);
+
+        let (one, two) = (make(first), make(second));
+        begins.recv().await.unwrap();
+        yield_now().await;
+        assert_eq!(inference.stock().memory.loaded(), [first], "the other waits");
+        open.send(()).unwrap();
+        assert!(is_by(one.await.unwrap(), "first"));
+
+        begins.recv().await.unwrap();
+        let stock = inference.stock();
+        assert_eq!((stock.memory.loaded(), stock.loads, stock.evictions), (&[second][..], 2, 1));
+        open.send(()).unwrap();
+        assert!(is_by(two.await.unwrap(), "second"));
+    }
+}
