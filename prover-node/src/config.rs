@@ -46,16 +46,14 @@ pub struct Config {
     pub signer: PrivateKeySigner,
     /// For whom it works.
     pub owners: Owners,
-    /// The model as it is registered.
-    pub model: RegisteredModel,
-    /// The model as it is on disk; its manifest is the registered one.
-    pub files: LocalModel,
+    /// What it serves; never empty.
+    pub served: Vec<ServedModel>,
+    /// Memory for the weights of those that are loaded, in bytes.
+    pub model_memory: u64,
     /// How it computes, if it does.
     pub settings: Settings,
     /// Who computes, if others do.
     pub workers: Option<Queue>,
-    /// Something to measure the machine by.
-    pub trial: Spec,
     /// Ours alone.
     pub data_dir: DataDir,
     /// Where the journal is.
@@ -82,16 +80,26 @@ pub struct Config {
     pub budget: Budget,
 }
 
+/// A model that is to be served.
+pub struct ServedModel {
+    /// As it is registered.
+    pub model: RegisteredModel,
+    /// As it is on disk; its manifest is the registered one.
+    pub files: LocalModel,
+    /// Something to measure the machine by.
+    pub trial: Spec,
+}
+
 impl Config {
     /// Checks what was typed against files and chain. Each error is one line that says what to do.
     pub async fn from_args(args: RunArgs) -> eyre::Result<Self> {
-        let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
-        let trial = trial(&files.manifest.pipeline);
+        let (all, settings) = (args.models.open()?, args.profile.settings());
+        let model_memory = args.models.memory(settings.device)?;
         let (budget, chain) = (args.budget(), connect(&args.chain).await?);
-        let model = registered(&chain, &files, args.model.as_ref()).await?;
+        let served = served(&chain, all, &args.registered).await?;
         let signer = args.key.load(chain.deployment.chain_id)?;
         let owners = Owners::new(signer.address(), args.owners);
-        check_account(&chain, &model, signer.address(), &owners).await?;
+        check_account(&chain, &served, signer.address(), &owners).await?;
 
         let genesis = genesis(&chain).await?;
         let data_dir = data_dir(args.data_dir.as_deref(), &chain, genesis, signer.address())?;
@@ -99,7 +107,6 @@ impl Config {
         let owner = Owner::new(&chain.deployment, genesis, signer.address());
         let journal = Location::of(&owner, args.fleet.database.database.as_ref(), data_dir.path());
         let storage = args.fleet.storage(&owner, &data_dir);
-        let settings = args.profile.settings();
         let workers = args.fleet.workers().await?;
         let public_url = args.server.public_url();
         let tls = args.server.tls().await?;
@@ -108,11 +115,10 @@ impl Config {
             owner,
             signer,
             owners,
-            model,
-            files,
+            served,
+            model_memory,
             settings,
             workers,
-            trial,
             data_dir,
             journal,
             storage,
@@ -127,6 +133,11 @@ impl Config {
             budget,
         })
     }
+
+    /// What is on disk of its models, each once.
+    pub fn files(&self) -> impl Iterator<Item = &LocalModel> {
+        self.served.iter().map(|served| &served.files)
+    }
 }
 
 /// Hash of block 0.
@@ -135,31 +146,54 @@ pub async fn genesis(chain: &Chain) -> Result<B256, ChainError> {
     Ok(block.header.hash)
 }
 
-/// The registered model that the files on disk are, and that was asked for.
-pub(crate) async fn registered(
+/// The registered models that those on disk are: one for each, and if some were asked for, these.
+async fn served(chain: &Chain, all: Vec<LocalModel>, wanted: &[ModelRef]) -> eyre::Result<Vec<ServedModel>> {
+    let registered = chain.registered_models().await?;
+    let wanted = wanted_models(chain, &all, wanted).await?;
+    let model = |files: LocalModel| {
+        let model = find_registered(&registered, &files, &wanted)?;
+        let trial = trial(&files.manifest.pipeline);
+        Ok(ServedModel { model, files, trial })
+    };
+    all.into_iter().map(model).collect()
+}
+
+/// The models that were asked for, each of which is on disk.
+pub(crate) async fn wanted_models(
     chain: &Chain,
-    files: &LocalModel,
-    wanted: Option<&ModelRef>,
-) -> eyre::Result<RegisteredModel> {
-    let (name, hash, folder) = (&files.manifest.name, files.hash, files.folder.display());
-    if let Some(wanted) = wanted {
+    all: &[LocalModel],
+    wanted: &[ModelRef],
+) -> eyre::Result<Vec<RegisteredModel>> {
+    let mut found = Vec::new();
+    for wanted in wanted {
         let model = chain.find_model(wanted).await?;
         ensure!(
-            model.model.manifestHash == hash,
-            "model {} has the manifest {}, and the one in {folder} is {hash}: name its folder with --model-dir",
+            all.iter().any(|files| files.hash == model.model.manifestHash),
+            "model {} has the manifest {}, and none of the folders has it: name its folder with --model-dir",
             model.id,
             model.model.manifestHash
         );
-        return Ok(model);
+        found.push(model);
     }
-    let mut models = chain.registered_models().await?;
-    models.retain(|model| model.model.manifestHash == hash);
-    match <[_; 1]>::try_from(models) {
-        Ok([model]) => Ok(model),
-        Err(none) if none.is_empty() => bail!(
+    Ok(found)
+}
+
+/// The registered model that the files on disk are, and that was asked for.
+pub(crate) fn find_registered(
+    registered: &[RegisteredModel],
+    files: &LocalModel,
+    wanted: &[RegisteredModel],
+) -> eyre::Result<RegisteredModel> {
+    let (name, hash, folder) = (&files.manifest.name, files.hash, files.folder.display());
+    let fit = |model: &&RegisteredModel| model.model.manifestHash == hash;
+    let asked_for: Vec<_> = wanted.iter().filter(fit).collect();
+    let all: Vec<_> = registered.iter().filter(fit).collect();
+    match if asked_for.is_empty() { all } else { asked_for }.as_slice() {
+        [model] => Ok((*model).clone()),
+        [] => bail!(
             "no registered model has the manifest in {folder} ({name}, {hash}): register it with `oracle models register`"
         ),
-        Err(several) => {
+        several => {
             let ids: Vec<_> = several.iter().map(|model| model.id.to_string()).collect();
             bail!(
                 "several registered models have the manifest in {folder}: choose with --model one of {}",
@@ -169,19 +203,21 @@ pub(crate) async fn registered(
     }
 }
 
-async fn check_account(chain: &Chain, model: &RegisteredModel, operator: Address, owners: &Owners) -> eyre::Result<()> {
+async fn check_account(chain: &Chain, served: &[ServedModel], operator: Address, owners: &Owners) -> eyre::Result<()> {
     let balance = chain.provider.get_balance(operator).await.map_err(ChainError::from)?;
     ensure!(!balance.is_zero(), "the operator {operator} has no money for gas: send it some ETH");
-
-    let seats = seats_of(chain, model.id, operator).await?;
-    let works = |seat: &&PoolSeat| seat.seat.operator == operator && seat.is_active();
-    let served = |seat: &&PoolSeat| owners.serve(seat.number, seat.seat.owner);
-    let seats: Vec<_> = seats.iter().filter(works).filter(served).map(|seat| seat.number).collect();
-    info!(%operator, model = %model.id, name = model.name, ?seats, "operator");
-    if seats.is_empty() {
-        warn!(
-            "no seat of this model is ours to serve: enrol with `prover-node register --operator {operator}`; waiting"
-        );
+    for ServedModel { model, .. } in served {
+        let seats = seats_of(chain, model.id, operator).await?;
+        let works = |seat: &&PoolSeat| seat.seat.operator == operator && seat.is_active();
+        let served = |seat: &&PoolSeat| owners.serve(model.id, seat.number, seat.seat.owner);
+        let seats: Vec<_> = seats.iter().filter(works).filter(served).map(|seat| seat.number).collect();
+        info!(%operator, model = %model.id, name = model.name, ?seats, "operator");
+        if seats.is_empty() {
+            warn!(
+                model = model.name,
+                "no seat of this model is ours to serve: enrol with `prover-node register --operator {operator}`; waiting"
+            );
+        }
     }
     Ok(())
 }

@@ -60,10 +60,10 @@ impl DataDir {
         &self.path
     }
 
-    /// Where it is noted that this machine passed the self-test.
+    /// Where it is noted that this machine passed the self-test of the model whose manifest has this hash.
     #[must_use]
-    pub fn selftest_marker(&self) -> PathBuf {
-        marker_in(&self.path)
+    pub fn selftest_marker(&self, model: B256) -> PathBuf {
+        marker_in(&self.path, model)
     }
 
     /// Where the output files lie.
@@ -105,10 +105,11 @@ fn names(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// Where it is noted that a machine with this data directory passed the self-test.
+/// Where it is noted that a machine with this data directory passed the self-test of the model whose manifest has this
+/// hash.
 #[must_use]
-pub fn marker_in(data_dir: &Path) -> PathBuf {
-    data_dir.join("selftest")
+pub fn marker_in(data_dir: &Path, model: B256) -> PathBuf {
+    data_dir.join(format!("selftest-{}", alloy::hex::encode(&model[..4])))
 }
 
 fn create(path: &Path) -> io::Result<File> {

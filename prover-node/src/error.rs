@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use alloy::primitives::B256;
 use oracle::{
     chain::{ChainError, JobLookupError, ProofError},
     follower::FollowError,
@@ -75,6 +76,9 @@ pub enum Unable {
     /// It is late: the machine was busier than ever, or no worker had time.
     #[error("it was not made in time to commit to it")]
     TooSlow,
+    /// It was, when its job came.
+    #[error("the model {0} is not served any more: name its folder with --model-dir again")]
+    NotServed(B256),
     /// The model failed.
     #[error("it could not be made: {0}")]
     Inference(#[from] InferenceError),

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use self::queue::{Order, Queue, State};
 use crate::{
-    inference::{Asked, InferenceError, Made},
+    inference::{Asked, InferenceError, Made, Memory},
     journal::Owner,
     output::File,
 };
@@ -26,34 +26,43 @@ const GLANCE: Duration = Duration::from_millis(200);
 /// How often all say that they are there.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// A node's way to the workers that serve its model.
+/// A node's way to the workers that serve its models.
 #[derive(Debug, Clone)]
 pub struct Fleet {
     queue: Queue,
     node: String,
-    /// The manifest's hash: all that a worker knows of a model.
-    model: B256,
-    hands: watch::Receiver<usize>,
+    /// The manifests' hashes: all that a worker knows of a model.
+    models: Vec<B256>,
+    hands: watch::Receiver<Vec<Memory>>,
 }
 
 impl Fleet {
     /// Joins the queue for the node of `owner`.
-    pub fn join(queue: Queue, owner: &Owner, model: B256) -> Self {
-        let (counted, hands) = watch::channel(0);
-        let fleet = Self { queue, node: owner.name(), model, hands };
+    pub fn join(queue: Queue, owner: &Owner, models: Vec<B256>) -> Self {
+        let (counted, hands) = watch::channel(Vec::new());
+        let fleet = Self { queue, node: owner.name(), models, hands };
         tokio::spawn(count(fleet.clone(), counted));
         fleet
     }
 
-    /// How many workers there are for this node: all, or its part of them if other nodes share them.
+    /// Which workers there are for this node, by the models that each has in its memory: all, or its part of them if other
+    /// nodes share them.
     #[must_use]
-    pub fn hands(&self) -> watch::Receiver<usize> {
+    pub fn hands(&self) -> watch::Receiver<Vec<Memory>> {
         self.hands.clone()
+    }
+
+    /// The models that no worker has, of those that this node asks for.
+    #[must_use]
+    pub fn missing(&self) -> Vec<B256> {
+        let hands = self.hands.borrow();
+        let has = |model: &B256| hands.iter().any(|memory| memory.has(*model));
+        self.models.iter().copied().filter(|model| !has(model)).collect()
     }
 
     /// Waits for a worker to make it. Dropping the future takes the order back.
     pub async fn generate(&self, asked: Asked) -> Result<Made, InferenceError> {
-        let order = Order::new(&self.node, self.model, asked);
+        let order = Order::new(&self.node, asked);
         let _taken_back = TakenBack { queue: self.queue.clone(), id: order.id };
         let mut glances = interval(GLANCE);
         let mut complained = false;
@@ -64,7 +73,7 @@ impl Fleet {
                 Ok(State::Made { format, bytes, took }) => {
                     let output =
                         File::read(format, &bytes).map_err(|error| InferenceError::Worker(error.to_string()))?;
-                    return Ok(Made { output, took });
+                    return Ok(Made { output, took, loading: Duration::ZERO });
                 }
                 Ok(State::Failed(reason)) => return Err(InferenceError::Worker(reason)),
                 // It may come back in time.
@@ -95,9 +104,9 @@ impl Drop for TakenBack {
 }
 
 /// Says that the node is there, and counts the workers, until nobody is interested.
-async fn count(fleet: Fleet, counted: watch::Sender<usize>) {
+async fn count(fleet: Fleet, counted: watch::Sender<Vec<Memory>>) {
     let mut beats = interval(HEARTBEAT);
-    let Fleet { queue, node, model, hands } = fleet;
+    let Fleet { queue, node, models, hands } = fleet;
     drop(hands);
     let mut before = None;
     loop {
@@ -105,16 +114,21 @@ async fn count(fleet: Fleet, counted: watch::Sender<usize>) {
             _ = beats.tick() => {}
             () = counted.closed() => return,
         }
-        let hands = queue.hands(&node, model).await;
-        let count = *hands.as_ref().unwrap_or(&0);
-        if before.replace(count) == Some(count) {
+        let found = queue.hands(&node, &models).await;
+        let hands: Vec<_> = found.iter().flatten().cloned().map(Memory::with_all).collect();
+        if before.as_ref() == Some(&hands) {
             continue;
         }
-        counted.send_replace(count);
-        match hands {
-            Ok(0) => warn!("no worker serves the model: start one with `prover-node worker`"),
-            Ok(count) => info!(count, "workers"),
+        counted.send_replace(hands.clone());
+        match found {
+            Ok(_) => {
+                info!(count = hands.len(), "workers");
+                for model in models.iter().filter(|model| !hands.iter().any(|memory| memory.has(**model))) {
+                    warn!(%model, "no worker serves the model: start one with `prover-node worker`");
+                }
+            }
             Err(error) => warn!(%error, "no worker can be reached"),
         }
+        before = Some(hands);
     }
 }

@@ -43,8 +43,8 @@ pub struct Funds {
 pub struct Account {
     /// The key that works.
     pub operator: Address,
-    /// The model whose seats count.
-    pub model: B256,
+    /// The models whose seats count.
+    pub models: Vec<B256>,
     /// Whose seats are served.
     pub owners: Owners,
     /// What may be spent.
@@ -58,8 +58,13 @@ impl Funds {
         let provider = &chain.provider;
         let price = provider.estimate_eip1559_fees().await?.max_fee_per_gas;
         let (now, age) = (chain.now().await?.time, chain.stakes().seatAge().call().await?);
-        let mut seats = seats_of(chain, account.model, account.operator).await?;
-        seats.retain(|PoolSeat { number, seat }| seat.operator == *operator && owners.serve(*number, seat.owner));
+        let mut seats = Vec::new();
+        for &model in &account.models {
+            let ours = |PoolSeat { number, seat }: &PoolSeat| {
+                seat.operator == *operator && owners.serve(model, *number, seat.owner)
+            };
+            seats.extend(seats_of(chain, model, *operator).await?.into_iter().filter(ours));
+        }
 
         let need = vote_cost(MOST_MEMBERS, price) * U256::from(seats.len().max(1));
         let mut funds = Self {

@@ -183,8 +183,6 @@ pub fn short(job: B256) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod tests {
-    use std::time::Duration;
-
     use alloy::{
         primitives::{Address, aliases::U96},
         signers::local::PrivateKeySigner,
@@ -200,7 +198,7 @@ pub(crate) mod tests {
     };
 
     use super::*;
-    use crate::schedule::Schedule;
+    use crate::schedule::{Schedule, Work};
 
     pub(crate) fn spec(side: u32, steps: u32) -> Spec {
         Spec::Image(ImageSpec {
@@ -235,7 +233,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn sealed(drawn: Drawn, colour: u8) -> Sealed {
-        let place = Schedule::default().admit(Duration::ZERO, 0, 100, 1).unwrap();
+        let place = Schedule::default().admit(Work::default(), 0, 100).unwrap();
         let output = Output::Picture(RgbImage::from_pixel(8, 8, Rgb([colour, 0, 0])));
         drawn.accepted(place).generated(output).digest().unwrap().seal(&salts())
     }

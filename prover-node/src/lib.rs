@@ -27,6 +27,7 @@ pub mod pool;
 pub mod salt;
 pub mod schedule;
 pub mod selftest;
+pub mod served;
 pub mod server;
 mod service;
 pub mod stop;

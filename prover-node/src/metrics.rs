@@ -27,6 +27,7 @@ use prometheus_client::{
 use crate::{
     error::StepError,
     funds::Funds,
+    inference::Stock,
     journal::{Ending, OpenJobs},
     wallet::SendError,
 };
@@ -91,6 +92,10 @@ pub struct Metrics {
     failures: Family<Label, Counter>,
     lapses: Family<Endpoint, Counter>,
     in_use: Family<Endpoint, Gauge>,
+    loaded: Gauge,
+    weights: Gauge,
+    loads: Counter,
+    evictions: Counter,
     memory: Gauge,
     handles: Gauge,
 }
@@ -112,6 +117,8 @@ pub struct Now {
     pub funds: Funds,
     /// The RPC endpoints.
     pub endpoints: Vec<EndpointReport>,
+    /// The models in memory.
+    pub stock: Stock,
 }
 
 impl Metrics {
@@ -153,6 +160,10 @@ impl Metrics {
             failures: is.counters("failures", "Steps that have to be tried again", "cause", &Cause::NAMES),
             lapses: is.family("rpc_lapses", "Troubles that an RPC endpoint had, survived by asking again or another"),
             in_use: is.family("rpc_in_use", "1 for the RPC endpoint that is asked"),
+            loaded: is.gauge("models_loaded", "Models in memory"),
+            weights: is.gauge("models_loaded_bytes", "What the weights of the models in memory take"),
+            loads: is.counter("model_loads", "Times that a model was loaded"),
+            evictions: is.counter("model_evictions", "Times that a model had to go for another"),
             memory: is.gauge("resident_memory_bytes", "Memory that the process holds"),
             handles: is.gauge("open_files", "Files and connections that the process holds"),
             registry: Registry::default(),
@@ -208,7 +219,7 @@ impl Metrics {
     }
 
     fn bring_up_to_date(&self, now: &Now) {
-        let &Now { head, lag, followed, ready, open, funds, ref endpoints } = now;
+        let &Now { head, lag, followed, ready, open, funds, ref endpoints, ref stock } = now;
         self.head.set(head.cast_signed());
         self.lag.set(lag.as_secs_f64());
         self.followed.set(followed.cast_signed());
@@ -227,6 +238,10 @@ impl Metrics {
             self.in_use.get_or_create(&endpoint).set(i64::from(*in_use));
             self.lapses.get_or_create(&endpoint).inner().store(*lapses, Ordering::Relaxed);
         }
+        self.loaded.set(stock.memory.loaded().len().try_into().unwrap_or(i64::MAX));
+        self.weights.set(stock.memory.used().try_into().unwrap_or(i64::MAX));
+        self.loads.inner().store(stock.loads, Ordering::Relaxed);
+        self.evictions.inner().store(stock.evictions, Ordering::Relaxed);
         // Where the system does not tell, it stays at zero.
         self.memory.set(resident_memory().unwrap_or_default());
         self.handles.set(open_files().unwrap_or_default());
@@ -366,7 +381,8 @@ mod tests {
         let funds = Funds { cover, active: 2, ..Funds::default() };
         let open = OpenJobs { requested: 1, drawn: 0, sealed: 3 };
         let endpoints = vec![EndpointReport { host: "http://a".to_owned(), in_use: true, lapses: 4 }];
-        Now { head: 9, lag: Duration::from_millis(1_500), followed: 7, ready: true, open, funds, endpoints }
+        let stock = Stock { loads: 3, ..Stock::default() };
+        Now { head: 9, lag: Duration::from_millis(1_500), followed: 7, ready: true, open, funds, endpoints, stock }
     }
 
     #[test]
@@ -380,6 +396,7 @@ mod tests {
             "quorate_open_jobs{phase=\"sealed\"} 3",
             "quorate_balance_eth 1.5",
             "quorate_seats{state=\"active\"} 2",
+            "quorate_model_loads_total 3",
             "quorate_rpc_lapses_total{endpoint=\"http://a\"} 4",
         ] {
             assert!(text.lines().any(|said| said == line), "{line} is missing in\n{text}");

@@ -16,7 +16,7 @@ mod looking;
 mod lost;
 mod sending;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy::primitives::{Address, B256, U256};
 use futures_util::future::try_join_all;
@@ -31,7 +31,7 @@ use oracle::{
     job::noise_of,
     round::Member,
 };
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -40,16 +40,16 @@ use crate::{
     budget::Budget,
     crash_point,
     error::{StepError, Unable},
-    inference::{Asked, Inference, Made, Progress},
+    inference::{Asked, Inference, Progress},
     job::{Accepted, Committed, DrawKey, Drawn, Generated, Revealed, RoundKey, Sealed, Seat, short},
     journal::{Ending, Journal},
     look::Look,
     metrics::{Metrics, Stage},
     output::{File, OutputStore},
     owners::Owners,
-    pace::Paces,
     salt::SaltKey,
     schedule::{SENDING, Schedule, check_time},
+    served::Served,
     vitals::Followed,
     wallet::{self, Purpose, Wallet},
 };
@@ -61,13 +61,14 @@ pub use crate::service::run;
 /// Blocks that the next in line waits for the one before it to send what anyone may send.
 pub(crate) const TURN: u64 = 3;
 
-/// One operator at work for one model.
+/// One operator at work for its models.
 pub struct Node {
     pub(crate) chain: Chain,
     pub(crate) operator: Address,
     /// For whom it works.
     pub(crate) owners: Owners,
-    pub(crate) model: B256,
+    /// By their ids.
+    pub(crate) models: BTreeMap<B256, Served>,
     /// Whether to appeal where that is worth it.
     pub(crate) appeals: bool,
     /// Which blocks count.
@@ -82,9 +83,6 @@ pub struct Node {
     pub(crate) budget: Budget,
     pub(crate) inference: Inference,
     pub(crate) schedule: Schedule,
-    pub(crate) paces: Mutex<Paces>,
-    /// Under which the paces are remembered.
-    pub(crate) settings: String,
     pub(crate) draining: CancellationToken,
     pub(crate) followed: watch::Sender<Followed>,
     pub(crate) metrics: Arc<Metrics>,
@@ -99,7 +97,7 @@ impl Node {
         match event.as_ref() {
             OracleEvent::ImageRequested(_) | OracleEvent::TextRequested(_) => {
                 let Some(request) = Request::of(event, happened.block.number) else { return Ok(()) };
-                if request.job.modelId == self.model {
+                if self.models.contains_key(&request.job.modelId) {
                     self.journal.put_request(&request).await?;
                     crash_point!("follower: request noted");
                     info!(job = short(request.id), "requested");
@@ -113,7 +111,7 @@ impl Node {
             OracleEvent::Drawn(event) => {
                 let Some(request) = self.journal.request(event.jobId).await? else { return Ok(()) };
                 let key = DrawKey { job: event.jobId, number: event.round.number, seed: event.round.drawSeed };
-                let seats = self.seats_among(&event.round.members).await?;
+                let seats = self.seats_among(request.job.modelId, &event.round.members).await?;
                 // If the chain has just moved to another fork, the follower is about to go back, and tells again.
                 let Some(first) = self.first_seed(key).await? else { return Ok(()) };
                 let deadline = event.commitDeadline.to::<u64>() + u64::from(self.chain.windows.reveal);
@@ -159,7 +157,8 @@ impl Node {
             return Ok(());
         }
         let request = self.chain.find_job(&IdPrefix::from(draw.job)).await?;
-        match request.job.modelId == self.model && !self.seats_among(&event.round.members).await?.is_empty() {
+        let model = request.job.modelId;
+        match self.models.contains_key(&model) && !self.seats_among(model, &event.round.members).await?.is_empty() {
             true => self.decline(&request, draw, reason).await,
             false => Ok(()),
         }
@@ -217,38 +216,41 @@ impl Node {
             self.check_budget(&look, number, seats.len()).await?;
         }
 
-        let needed = self.paces.lock().await.estimate(&drawn.spec);
-        let (deadline, at_once) = (self.time_to_make(&look, number), self.inference.at_once(&drawn.spec));
-        let place = self.schedule.admit(needed, self.now().time, deadline, at_once)?;
+        let work = self.served(&look.request)?.work(&drawn.spec, &self.inference).await;
+        let place = self.schedule.admit(work, self.now().time, self.time_to_make(&look, number))?;
         Ok(Drawn { seats, ..drawn }.accepted(place))
     }
 
     async fn generate(&self, job: Accepted) -> Result<Generated, StepError> {
         job.place.turn().await;
         let look = self.look_at(job.key).await?;
-        let needed = self.paces.lock().await.estimate(&job.spec);
+        let model = self.served(&look.request)?;
+        let work = model.work(&job.spec, &self.inference).await;
         let deadline = self.time_to_make(&look, job.key.number);
-        check_time(needed, self.now().time, deadline)?;
+        check_time(self.schedule.time_of(&work), self.now().time, deadline)?;
 
         let id = short(job.key.job);
         let progress = |at: Progress| debug!(job = id, step = at.step, of = at.steps, "generating");
-        let asked = Asked { spec: job.spec.clone(), noise_seed: job.noise_seed, deadline, job: Some(job.key.job) };
-        let Made { output, took } = tokio::select! {
+        let asked = Asked {
+            model: model.hash(),
+            spec: job.spec.clone(),
+            noise_seed: job.noise_seed,
+            deadline,
+            job: Some(job.key.job),
+        };
+        let made = tokio::select! {
             made = self.inference.generate(asked, progress) => made.map_err(Unable::from)?,
             // There is just time to say so.
             () = self.time_is(deadline.saturating_sub(SENDING)) => return Err(Unable::TooSlow.into()),
         };
 
-        self.metrics.made(took);
-        info!(job = id, seconds = format!("{:.1}", took.as_secs_f64()), "made");
-        if job.place.was_alone() {
-            let (size, pace) = self.paces.lock().await.measured(&job.spec, took);
-            if let Err(error) = self.journal.put_pace(&self.settings, size, pace).await {
-                warn!(%error, "the model's pace was not noted");
-            }
+        self.metrics.made(made.took);
+        info!(job = id, seconds = format!("{:.1}", made.took.as_secs_f64()), "made");
+        if let Err(error) = model.measured(&job.spec, &made, job.place.was_alone(), &self.journal).await {
+            warn!(%error, "what it took was not noted");
         }
         crash_point!("job: output made");
-        Ok(job.generated(output))
+        Ok(job.generated(made.output))
     }
 
     /// Keeps what is made. If there is too much of it, what no open job needs goes, the oldest first.
@@ -348,25 +350,31 @@ impl Node {
         }
     }
 
-    /// Ours among a committee.
-    async fn seats_among(&self, members: &[B256]) -> Result<Vec<Seat>, StepError> {
+    /// The model that a job asks for, if this node serves it.
+    pub(crate) fn served(&self, request: &Request) -> Result<&Served, Unable> {
+        let model = request.job.modelId;
+        self.models.get(&model).ok_or(Unable::NotServed(model))
+    }
+
+    /// Ours among a committee for a model.
+    async fn seats_among(&self, model: B256, members: &[B256]) -> Result<Vec<Seat>, StepError> {
         let members = members.iter().map(|&word| Member::from(word)).zip(0..);
         let named = members.filter(|(member, _)| member.operator == self.operator);
-        self.ours(named.map(|(Member { seat, .. }, member)| Seat { number: seat, member }).collect()).await
+        self.ours(model, named.map(|(Member { seat, .. }, member)| Seat { number: seat, member }).collect()).await
     }
 
     /// Ours that have done nothing yet.
     async fn undecided(&self, look: &Look, number: u8) -> Result<Vec<Seat>, StepError> {
-        self.ours(look.undecided(number, self.operator)).await
+        self.ours(look.request.job.modelId, look.undecided(number, self.operator)).await
     }
 
-    /// Of the seats that name our key, those that we serve.
-    async fn ours(&self, named: Vec<Seat>) -> Result<Vec<Seat>, StepError> {
+    /// Of the seats in a model's pool that name our key, those that we serve.
+    async fn ours(&self, model: B256, named: Vec<Seat>) -> Result<Vec<Seat>, StepError> {
         let stakes = self.chain.stakes();
         let mut ours = Vec::new();
         for seat in named {
-            let enrolled = stakes.seatOf(self.model, seat.number).call().await.map_err(ChainError::from)?;
-            if self.owners.serve(seat.number, enrolled.owner) {
+            let enrolled = stakes.seatOf(model, seat.number).call().await.map_err(ChainError::from)?;
+            if self.owners.serve(model, seat.number, enrolled.owner) {
                 ours.push(seat);
             }
         }

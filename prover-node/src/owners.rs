@@ -6,14 +6,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use tracing::warn;
 
 /// Whose seats this node serves: the operator's own, and those of the owners that it was given. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Owners {
     served: HashSet<Address>,
-    refused: Arc<Mutex<HashSet<(u32, Address)>>>,
+    refused: Arc<Mutex<HashSet<(B256, u32, Address)>>>,
 }
 
 impl Owners {
@@ -24,11 +24,11 @@ impl Owners {
         Self { served, refused: Arc::default() }
     }
 
-    /// Whether this node serves the seat, which names its key. If not, it says so, once for each seat.
-    pub fn serve(&self, seat: u32, owner: Address) -> bool {
+    /// Whether this node serves the seat in the model's pool, which names its key. If not, it says so, once for each seat.
+    pub fn serve(&self, model: B256, seat: u32, owner: Address) -> bool {
         let served = self.served.contains(&owner);
-        if !served && self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert((seat, owner)) {
-            warn!("seat {seat} names this key but belongs to {owner}; pass --owner {owner} to serve it");
+        if !served && self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert((model, seat, owner)) {
+            warn!(%model, "seat {seat} names this key but belongs to {owner}; pass --owner {owner} to serve it");
         }
         served
     }
@@ -43,9 +43,9 @@ mod tests {
         let [operator, owner, stranger] = [1, 2, 3].map(Address::repeat_byte);
         let owners = Owners::new(operator, [owner]);
 
-        assert!(owners.serve(7, operator));
-        assert!(owners.serve(8, owner));
-        assert!(!owners.serve(9, stranger));
-        assert!(!Owners::new(operator, []).serve(8, owner));
+        assert!(owners.serve(B256::ZERO, 7, operator));
+        assert!(owners.serve(B256::ZERO, 8, owner));
+        assert!(!owners.serve(B256::ZERO, 9, stranger));
+        assert!(!Owners::new(operator, []).serve(B256::ZERO, 8, owner));
     }
 }

@@ -8,8 +8,11 @@ use oracle::spec::Spec;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace(pub f64);
 
+/// The size at which the time to load the model is kept.
+const LOADING: u64 = 0;
+
 /// What was measured of one model with one set of settings. Attention makes the time grow faster than the work does, so
-/// each size has a pace of its own.
+/// each size has a pace of its own; at size 0 nothing is made, and the model loaded.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Paces(BTreeMap<u64, Pace>);
 
@@ -21,10 +24,16 @@ impl Pace {
 }
 
 impl Paces {
-    /// Whether nothing was measured yet.
+    /// Whether nothing that is made was measured yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.keys().all(|size| *size == LOADING)
+    }
+
+    /// How long it takes to load the model; none if it was not measured yet.
+    #[must_use]
+    pub fn loading(&self) -> Option<Duration> {
+        self.0.get(&LOADING).map(|pace| Duration::try_from_secs_f64(pace.0).unwrap_or(Duration::MAX))
     }
 
     /// What `spec` is expected to take: as what is nearest to it in size did; nothing if nothing was measured.
@@ -32,7 +41,7 @@ impl Paces {
     pub fn estimate(&self, spec: &Spec) -> Duration {
         let size = size_of(spec);
         let above = self.0.range(size..).next();
-        let below = self.0.range(..size).next_back();
+        let below = self.0.range(..size).next_back().filter(|(size, _)| **size != LOADING);
         let nearest = match (below, above) {
             (Some((low, pace)), Some((high, _))) if u128::from(size).pow(2) < u128::from(*low) * u128::from(*high) => {
                 pace
@@ -45,7 +54,15 @@ impl Paces {
 
     /// Takes in what `spec` took, and returns the size that it counts for, and the pace there.
     pub fn measured(&mut self, spec: &Spec, took: Duration) -> (u64, Pace) {
-        let (size, next) = (size_of(spec), Pace(took.as_secs_f64() / work(spec)));
+        self.take_in(size_of(spec), Pace(took.as_secs_f64() / work(spec)))
+    }
+
+    /// Takes in how long it took to load the model, and returns the same.
+    pub fn loaded(&mut self, took: Duration) -> (u64, Pace) {
+        self.take_in(LOADING, Pace(took.as_secs_f64()))
+    }
+
+    fn take_in(&mut self, size: u64, next: Pace) -> (u64, Pace) {
         let pace = self.0.get(&size).map_or(next, |pace| pace.and(next));
         self.0.insert(size, pace);
         (size, pace)
@@ -98,6 +115,17 @@ mod tests {
         assert_eq!(paces.estimate(&spec(128, 4)).as_secs(), 8);
         assert_eq!(paces.estimate(&spec(512, 4)).as_secs(), 256);
         assert_eq!(paces.estimate(&spec(2048, 4)).as_secs(), 4096);
+    }
+
+    #[test]
+    fn loading_is_measured_apart_from_what_is_made() {
+        let mut paces = Paces::default();
+        assert_eq!(paces.loading(), None);
+        assert_eq!(paces.loaded(Duration::from_secs(9)), (LOADING, Pace(9.0)));
+
+        assert!(paces.is_empty() && paces.estimate(&spec(64, 4)).is_zero());
+        paces.measured(&spec(64, 4), Duration::from_secs(2));
+        assert_eq!((paces.estimate(&spec(8, 4)).as_millis(), paces.loading()), (31, Some(Duration::from_secs(9))));
     }
 
     #[test]

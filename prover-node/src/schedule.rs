@@ -1,9 +1,12 @@
-//! The schedule: whose turn with the model it is, and whether there is time for one more job.
+//! The schedule: whose turn with its model it is, and whether there is time for one more job.
 //!
 //! The earliest deadline goes first. Of all orders that one misses the fewest deadlines: if it would miss one, then
 //! every order would (Liu and Layland 1973), so that a job for which there is no room here is one to decline. A job that
-//! has begun is not interrupted. Where several workers serve the model, each takes the next job when it is free; a job is
-//! promised only what this very order leaves it.
+//! has begun is not interrupted. Where there are several workers, each takes the next job that it has a model for when it
+//! is free; a job is promised only what this very order leaves it.
+//!
+//! Where models have to make room for each other in memory, a job needs the time to load its model too, if in this order
+//! another will have taken its place.
 //!
 //! Some jobs can be made together with others. That takes less time than one after the other, which is what they were
 //! promised; the first of them may be done later than alone, and so what would make it late is not put beside it.
@@ -14,9 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy::primitives::B256;
 use tokio::sync::oneshot;
 
-use crate::error::Unable;
+use crate::{error::Unable, inference::Memory};
 
 /// What is set aside for getting a commitment into a block, in seconds of the chain.
 pub const SENDING: u64 = 10;
@@ -24,30 +28,41 @@ pub const SENDING: u64 = 10;
 /// How much longer than measured a job may take: the machine may be busy.
 const SLACK: u32 = 2;
 
-/// The jobs that have been promised the model.
-#[derive(Debug, Clone)]
+/// The jobs that have been promised a model.
+#[derive(Debug, Clone, Default)]
 pub struct Schedule(Arc<Mutex<Jobs>>);
+
+/// What a job takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Work {
+    /// The model's manifest's hash.
+    pub model: B256,
+    /// With the model in memory.
+    pub needed: Duration,
+    /// To load the model.
+    pub loading: Duration,
+    /// How many like it can be made together.
+    pub at_once: usize,
+}
 
 /// By deadline, and by who came first.
 type Rank = (u64, u64);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Jobs {
     admitted: u64,
     all: BTreeMap<Rank, Job>,
-    /// Who have a model.
+    /// Who have their model.
     running: BTreeSet<Rank>,
-    /// How many models there are.
-    width: usize,
+    /// Who computes, by what is in their memories.
+    hands: Vec<Memory>,
 }
 
 #[derive(Debug)]
 struct Job {
-    needed: Duration,
+    work: Work,
     /// None is for ever.
     deadline: Option<Instant>,
-    /// How many like it can be made together.
-    at_once: usize,
     /// Whether it had the model for itself so far.
     is_alone: bool,
     /// Told when it is its turn, if it waits for that.
@@ -62,41 +77,41 @@ pub struct Place {
 }
 
 impl Schedule {
-    /// A place for a job that will take `needed`, if neither it nor one that was promised the model before would then be
-    /// too late to commit; times in seconds since the epoch. `at_once` like it can be made together.
-    pub fn admit(&self, needed: Duration, now: u64, deadline: u64, at_once: usize) -> Result<Place, Unable> {
+    /// A place for a job that will take so much, if neither it nor one that was promised its model before would then be too
+    /// late to commit; times in seconds since the epoch.
+    pub fn admit(&self, work: Work, now: u64, deadline: u64) -> Result<Place, Unable> {
         let mut jobs = lock(&self.0);
         let rank = (deadline, jobs.admitted);
-        let mut hands = Hands::of(jobs.width);
+        let mut hands = Hands::of(&jobs.hands);
         for job in jobs.running.iter().filter_map(|rank| jobs.all.get(rank)) {
-            hands.take(job.needed);
+            hands.take(&job.work);
         }
         let mut waiting = jobs.all.iter().filter(|(other, _)| !jobs.running.contains(other)).peekable();
         while let Some((_, job)) = waiting.next_if(|(other, _)| **other < rank) {
-            hands.take(job.needed);
+            hands.take(&job.work);
         }
-        check_time(hands.take(needed), now, deadline)?;
+        check_time(hands.take(&work), now, deadline)?;
         for (other, job) in waiting {
-            check_time(hands.take(job.needed), now, other.0)?;
+            check_time(hands.take(&job.work), now, other.0)?;
         }
         jobs.admitted += 1;
         let left = Duration::from_secs(deadline.saturating_sub(now));
         let deadline = Instant::now().checked_add(left);
-        jobs.all.insert(rank, Job { needed, deadline, at_once, is_alone: true, waits: None });
+        jobs.all.insert(rank, Job { work, deadline, is_alone: true, waits: None });
         Ok(Place { jobs: Arc::clone(&self.0), rank })
     }
 
-    /// There are so many models from now on; with none, jobs wait for one as if it were there.
-    pub fn widen(&self, width: usize) {
-        let mut jobs = lock(&self.0);
-        jobs.width = width;
-        jobs.go_on();
+    /// What a job takes that is the next one: with loading, unless its model is in memory.
+    #[must_use]
+    pub fn time_of(&self, work: &Work) -> Duration {
+        Hands::of(&lock(&self.0).hands).take(work)
     }
 
-    /// How many models there are.
-    #[must_use]
-    pub fn width(&self) -> usize {
-        lock(&self.0).width
+    /// From now on these compute. A job that none of them has a model for waits for one to come, as if it were there.
+    pub fn set_hands(&self, hands: Vec<Memory>) {
+        let mut jobs = lock(&self.0);
+        jobs.hands = hands;
+        jobs.go_on();
     }
 
     /// How many jobs have a place.
@@ -105,39 +120,36 @@ impl Schedule {
         lock(&self.0).all.len()
     }
 
-    /// Whether the model has nothing to do.
+    /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-impl Default for Schedule {
-    /// For one model.
-    fn default() -> Self {
-        let jobs = Jobs { admitted: 0, all: BTreeMap::new(), running: BTreeSet::new(), width: 1 };
-        Self(Arc::new(Mutex::new(jobs)))
-    }
-}
-
-/// When each model will be free, if nothing more is promised.
-struct Hands(Vec<Duration>);
+/// When each of those who compute will be free, and what will then be in its memory, if nothing more is promised.
+struct Hands(Vec<(Duration, Memory)>);
 
 impl Hands {
-    fn of(width: usize) -> Self {
-        Self(vec![Duration::ZERO; width.max(1)])
+    fn of(hands: &[Memory]) -> Self {
+        Self(hands.iter().map(|memory| (Duration::ZERO, memory.clone())).collect())
     }
 
-    /// Gives the next job to who is free first, and says when it is done.
-    fn take(&mut self, needed: Duration) -> Duration {
-        self.0.sort_unstable();
-        self.0[0] = self.0[0].saturating_add(needed);
-        self.0[0]
+    /// Gives the next job to who is free first among those that have its model, and says when it is done.
+    fn take(&mut self, work: &Work) -> Duration {
+        if !self.0.iter().any(|(_, memory)| memory.takes(work.model)) {
+            self.0.push((Duration::ZERO, Memory::with_all([work.model])));
+        }
+        let fit = self.0.iter_mut().filter(|(_, memory)| memory.takes(work.model));
+        let Some((free, memory)) = fit.min_by_key(|(free, _)| *free) else { return Duration::MAX };
+        let loading = if memory.touch(work.model) { Duration::ZERO } else { work.loading };
+        *free = free.saturating_add(loading).saturating_add(work.needed);
+        *free
     }
 }
 
 impl Place {
-    /// Waits for the model: until nobody has it, and nobody with an earlier deadline waits for it, too.
+    /// Waits for the model: until somebody who has it is free, and nobody with an earlier deadline waits for that, too.
     pub async fn turn(&self) {
         let turn = {
             let mut jobs = lock(&self.jobs);
@@ -170,13 +182,14 @@ impl Drop for Place {
 }
 
 impl Jobs {
-    /// Gives each model that nobody has to the first that waits for it, and whom it can join.
+    /// Gives everybody who is free the first that waits for a model that he has, and lets those join who can.
     fn go_on(&mut self) {
         while let Some((rank, is_alone)) = self.next() {
             self.running.insert(rank);
             if !is_alone {
+                let model = self.all.get(&rank).map(|job| job.work.model);
                 for running in &self.running {
-                    if let Some(job) = self.all.get_mut(running) {
+                    if let Some(job) = self.all.get_mut(running).filter(|job| Some(job.work.model) == model) {
                         job.is_alone = false;
                     }
                 }
@@ -188,19 +201,41 @@ impl Jobs {
         }
     }
 
-    /// Whose turn it is, if it is anybody's, and whether it has a model for itself.
+    /// Whose turn it is, if it is anybody's, and whether it has a model for itself. Whoever cannot go on is passed by those
+    /// for whom somebody is free, who is of no use to it.
     fn next(&self) -> Option<(Rank, bool)> {
-        let (rank, job) = self.all.iter().find(|(_, job)| job.waits.is_some())?;
-        let is_free = self.running.len() < self.width.max(1);
-        (is_free || self.can_take(job)).then_some((*rank, is_free))
+        let mut waiting = self.all.iter().filter(|(_, job)| job.waits.is_some());
+        let (rank, job) = waiting.next()?;
+        let is_free = self.is_free_for(job);
+        if is_free || self.can_take(job) {
+            return Some((*rank, is_free));
+        }
+        waiting.find(|(_, job)| self.is_free_for(job)).map(|(rank, _)| (*rank, true))
+    }
+
+    /// Whether somebody is left for `job` once all who run have somebody, those first who can do the least else.
+    fn is_free_for(&self, job: &Job) -> bool {
+        let running = || self.running.iter().filter_map(|rank| self.all.get(rank)).map(|job| job.work.model);
+        let model = job.work.model;
+        if !self.hands.iter().any(|memory| memory.takes(model)) {
+            return running().all(|other| other != model);
+        }
+        let mut free: Vec<_> = self.hands.iter().collect();
+        free.sort_by_key(|memory| memory.models());
+        for other in running() {
+            if let Some(taken) = free.iter().position(|memory| memory.takes(other)) {
+                free.remove(taken);
+            }
+        }
+        free.iter().any(|memory| memory.takes(model))
     }
 
     /// Whether those who have the model can take `job` with them, and nobody is late.
     fn can_take(&self, job: &Job) -> bool {
-        let together = || self.running.iter().filter_map(|rank| self.all.get(rank)).chain([job]);
-        let needed = together().fold(Duration::ZERO, |sum, job| sum.saturating_add(job.needed));
-        let count = together().count();
-        together().all(|job| count <= job.at_once && job.is_in_time(needed))
+        let running = self.running.iter().filter_map(|rank| self.all.get(rank));
+        let together: Vec<_> = running.filter(|other| other.work.model == job.work.model).chain([job]).collect();
+        let needed = together.iter().fold(Duration::ZERO, |sum, job| sum.saturating_add(job.work.needed));
+        together.len() > 1 && together.iter().all(|job| together.len() <= job.work.at_once && job.is_in_time(needed))
     }
 }
 
@@ -237,6 +272,14 @@ mod tests {
 
     const NEEDED: Duration = Duration::from_secs(20);
 
+    const ALONE: Work = Work { model: B256::ZERO, needed: NEEDED, loading: Duration::ZERO, at_once: 1 };
+    const TEXT: Work = Work { at_once: 3, ..ALONE };
+
+    /// So many workers with one model.
+    fn hands(count: usize) -> Vec<Memory> {
+        vec![Memory::with_all([B256::ZERO]); count]
+    }
+
     /// Whether a turn that was waited for has come.
     fn has_come(turn: &mut (impl Future<Output = ()> + Unpin)) -> bool {
         pin!(turn).poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
@@ -257,11 +300,11 @@ mod tests {
     fn time_is_not_promised_twice() {
         let schedule = Schedule::default();
 
-        let first = schedule.admit(NEEDED, 0, 100, 1).unwrap();
-        let second = schedule.admit(NEEDED, 0, 100, 1).unwrap();
-        assert!(schedule.admit(NEEDED, 0, 100, 1).is_err());
+        let first = schedule.admit(ALONE, 0, 100).unwrap();
+        let second = schedule.admit(ALONE, 0, 100).unwrap();
+        assert!(schedule.admit(ALONE, 0, 100).is_err());
         drop(first);
-        let third = schedule.admit(NEEDED, 0, 100, 1);
+        let third = schedule.admit(ALONE, 0, 100);
         assert!(third.is_ok());
         drop((second, third));
         assert!(schedule.is_empty());
@@ -270,19 +313,19 @@ mod tests {
     #[test]
     fn who_comes_later_goes_first_if_its_deadline_is_earlier_and_nobody_is_late_for_it() {
         let schedule = Schedule::default();
-        let _patient = schedule.admit(NEEDED, 0, 100, 1).unwrap();
+        let _patient = schedule.admit(ALONE, 0, 100).unwrap();
 
         // In the order of arrival it would be too late: 2 x 40 s from now, and 60 s left.
-        let _urgent = schedule.admit(NEEDED, 0, 60, 1).unwrap();
+        let _urgent = schedule.admit(ALONE, 0, 60).unwrap();
         // This one would be in time, and the patient one would not.
-        assert!(schedule.admit(NEEDED, 0, 95, 1).is_err());
-        assert!(schedule.admit(NEEDED, 0, 140, 1).is_ok());
+        assert!(schedule.admit(ALONE, 0, 95).is_err());
+        assert!(schedule.admit(ALONE, 0, 140).is_ok());
     }
 
     #[test]
     fn the_model_goes_to_the_earliest_deadline_that_waits_for_it() {
         let schedule = Schedule::default();
-        let [late, early, earliest] = [300, 200, 100].map(|deadline| schedule.admit(NEEDED, 0, deadline, 1).unwrap());
+        let [late, early, earliest] = [300, 200, 100].map(|deadline| schedule.admit(ALONE, 0, deadline).unwrap());
         let mut late_turn = Box::pin(late.turn());
         assert!(has_come(&mut late_turn), "nobody else waits for it yet");
         let (mut early_turn, mut earliest_turn) = (Box::pin(early.turn()), Box::pin(earliest.turn()));
@@ -299,28 +342,28 @@ mod tests {
     #[test]
     fn two_workers_have_twice_the_time() {
         let schedule = Schedule::default();
-        schedule.widen(2);
-        let jobs = [100; 4].map(|deadline| schedule.admit(NEEDED, 0, deadline, 1));
+        schedule.set_hands(hands(2));
+        let jobs = [100; 4].map(|deadline| schedule.admit(ALONE, 0, deadline));
         assert!(jobs.iter().all(Result::is_ok));
-        assert!(schedule.admit(NEEDED, 0, 100, 1).is_err());
+        assert!(schedule.admit(ALONE, 0, 100).is_err());
 
         let [first, second, third, _] = jobs.map(Result::unwrap);
         let mut turns = [&first, &second, &third].map(|place| Box::pin(place.turn()));
         assert_eq!(turns.each_mut().map(has_come), [true, true, false]);
-        schedule.widen(3);
+        schedule.set_hands(hands(3));
         assert!(has_come(&mut turns[2]), "there is one more");
         drop(turns);
         // One has gone, and with it the time of one.
-        schedule.widen(2);
+        schedule.set_hands(hands(2));
         drop(first);
-        assert!(schedule.admit(NEEDED, 0, 100, 1).is_ok() && schedule.admit(NEEDED, 0, 60, 1).is_err());
+        assert!(schedule.admit(ALONE, 0, 100).is_ok() && schedule.admit(ALONE, 0, 60).is_err());
     }
 
     #[test]
     fn texts_are_written_together_if_nobody_is_late_for_it() {
         let schedule = Schedule::default();
         let [first, second, third, fourth] =
-            [200, 300, 400, 500].map(|deadline| schedule.admit(NEEDED, 0, deadline, 3).unwrap());
+            [200, 300, 400, 500].map(|deadline| schedule.admit(TEXT, 0, deadline).unwrap());
         let mut turns = [&first, &second, &third, &fourth].map(|place| Box::pin(place.turn()));
         assert_eq!(turns.each_mut().map(has_come), [true, true, true, false], "three are as many as can be");
         drop(turns);
@@ -328,8 +371,8 @@ mod tests {
         drop((first, second, third, fourth));
 
         // With another beside it the first would be late: 2 x 40 s from now, and 60 s left.
-        let [urgent, patient] = [60, 300].map(|deadline| schedule.admit(NEEDED, 0, deadline, 3).unwrap());
-        let picture = schedule.admit(NEEDED, 0, 400, 1).unwrap();
+        let [urgent, patient] = [60, 300].map(|deadline| schedule.admit(TEXT, 0, deadline).unwrap());
+        let picture = schedule.admit(ALONE, 0, 400).unwrap();
         let mut urgent_turn = Box::pin(urgent.turn());
         let [mut patient_turn, mut picture_turn] = [&patient, &picture].map(|place| Box::pin(place.turn()));
         assert!(has_come(&mut urgent_turn) && !has_come(&mut patient_turn) && !has_come(&mut picture_turn));
@@ -341,7 +384,7 @@ mod tests {
     #[test]
     fn who_gives_up_before_its_turn_holds_up_nobody() {
         let schedule = Schedule::default();
-        let [first, second, third] = [100, 200, 300].map(|deadline| schedule.admit(NEEDED, 0, deadline, 1).unwrap());
+        let [first, second, third] = [100, 200, 300].map(|deadline| schedule.admit(ALONE, 0, deadline).unwrap());
         let mut turn = Box::pin(first.turn());
         assert!(has_come(&mut turn));
         let (mut given_up, mut waiting) = (Box::pin(second.turn()), Box::pin(third.turn()));
@@ -352,5 +395,46 @@ mod tests {
         drop(given_up);
         drop(second);
         assert!(has_come(&mut waiting));
+    }
+
+    #[test]
+    fn loading_is_counted_whenever_another_model_will_have_taken_the_place() {
+        let [picture, text] = [1, 2].map(|byte| Work { model: B256::repeat_byte(byte), loading: NEEDED, ..ALONE });
+        let mut memory = Memory::new(1);
+        for work in [picture, text] {
+            memory.admit(work.model, "tiny", 1).unwrap();
+        }
+        memory.touch(picture.model);
+        let schedule = Schedule::default();
+        schedule.set_hands(vec![memory]);
+        assert_eq!((schedule.time_of(&picture), schedule.time_of(&text)), (NEEDED, 2 * NEEDED));
+
+        // 20 s; then 40 s with loading; then 40 s again, for the first model is gone by then.
+        let _first = schedule.admit(picture, 0, 60).unwrap();
+        assert!(schedule.admit(text, 0, 130).is_err(), "2 x 60 s, 11 more, and 130 s left");
+        let _second = schedule.admit(text, 0, 131).unwrap();
+        assert!(schedule.admit(picture, 0, 210).is_err(), "2 x 100 s and 11 more");
+        let _third = schedule.admit(picture, 0, 211).unwrap();
+        assert!(schedule.admit(text, 0, 171).is_err(), "it would be in time, and the third one late");
+        assert!(schedule.admit(picture, 0, 250).is_err(), "2 x 120 s and 11 more: behind its like it needs no loading");
+        assert!(schedule.admit(picture, 0, 251).is_ok());
+    }
+
+    #[test]
+    fn who_is_free_takes_what_it_has_a_model_for() {
+        let [picture, text] = [1, 2].map(|byte| Work { model: B256::repeat_byte(byte), ..ALONE });
+        let schedule = Schedule::default();
+        schedule.set_hands(vec![Memory::with_all([picture.model, text.model]), Memory::with_all([text.model])]);
+        let jobs = [(text, 100), (picture, 200), (picture, 300), (text, 400)];
+        let [first, second, third, fourth] = jobs.map(|(work, deadline)| schedule.admit(work, 0, deadline).unwrap());
+
+        let (mut first_turn, mut second_turn) = (Box::pin(first.turn()), Box::pin(second.turn()));
+        assert!(has_come(&mut first_turn) && has_come(&mut second_turn), "the text leaves the other to the picture");
+        let (mut third_turn, mut fourth_turn) = (Box::pin(third.turn()), Box::pin(fourth.turn()));
+        assert!(!has_come(&mut third_turn) && !has_come(&mut fourth_turn));
+        drop(first_turn);
+        drop(first);
+        assert!(!has_come(&mut third_turn) && has_come(&mut fourth_turn), "who is free is of no use to the third");
+        assert!(schedule.admit(picture, 0, 60).is_err(), "there is one for pictures");
     }
 }

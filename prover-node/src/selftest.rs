@@ -77,17 +77,12 @@ pub fn ensure_serves(files: &LocalModel, model: &Model) -> Result<(), SelftestEr
     Ok(())
 }
 
-/// The same, unless it was passed before with these settings and noted in `marker`.
-pub fn ensure_serves_once(
-    files: &LocalModel,
-    model: &Model,
-    settings: Settings,
-    marker: &Path,
-) -> Result<(), SelftestError> {
+/// The same with a model that is loaded for it, unless it was passed before with these settings and noted in `marker`.
+pub fn ensure_serves_once(files: &LocalModel, settings: Settings, marker: &Path) -> Result<(), SelftestError> {
     if is_noted(files, settings, marker) {
         return Ok(());
     }
-    ensure_serves(files, model)?;
+    ensure_serves(files, &Model::load(files, settings)?)?;
     write_atomically(marker, note(files, settings).as_bytes()).map_err(SelftestError::Marker)
 }
 

@@ -155,13 +155,13 @@ mod tests {
         let heads = watch::Sender::new(ChainTime { block: 5, time: u64::MAX });
         let funds = watch::Sender::new(Funds::default());
         let vitals = Vitals {
-            identity: Identity { version: "1", operator, chain_id: 1, oracle, model: B256::ZERO },
+            identity: Identity { version: "1", operator, chain_id: 1, oracle, models: vec![B256::ZERO] },
             heads: heads.subscribe(),
             followed: watch::Sender::new(Followed { block: 5, caught_up_at: 5 }).subscribe(),
             rpc: Rpc::new(&[], None).unwrap(),
             funds: funds.subscribe(),
             journal: journal.clone(),
-            inference: Inference::spawn(Nothing).unwrap(),
+            inference: Inference::of(Nothing),
             draining: CancellationToken::new(),
             metrics: Arc::new(Metrics::new(Vec::new())),
         };

@@ -1,30 +1,29 @@
 //! The node's life: set up, follow the chain, give each job a task, and in the end let what was taken be revealed.
 
-use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use alloy::{primitives::B256, providers::DynProvider};
 use oracle::{
     chain::{ChainError, IGenerationOracle::Phase, IVerifierStakes},
     follower::{Advance, Follower, Happened, Trail},
-    spec::Spec,
 };
-use tokio::{
-    net::TcpListener,
-    sync::{Mutex, watch},
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument as _, Span, debug, info, info_span, warn};
 
 use crate::{
     archive::Archive,
-    config::Config,
+    config::{Config, ServedModel},
     crash_point,
     data_dir::DataDir,
     error::{NodeError, StepError},
     funds::{Account, Funds, watch_funds},
     heads::watch_heads,
-    inference::{Asked, Inference, InferenceError, Made},
+    inference::{Asked, Inference, Settings},
     job::{DrawKey, RoundKey, short},
     journal::{Ending, Journal, Trouble},
     metrics::Metrics,
@@ -32,6 +31,7 @@ use crate::{
     output::OutputStore,
     salt::SaltKey,
     schedule::Schedule,
+    served::Served,
     server::{Shelf, serve, serve_metrics},
     stop::Stop,
     vitals::{Followed, Identity, Vitals},
@@ -207,27 +207,23 @@ async fn turn_down(node: &Node, events: &[Happened], error: &StepError) -> Resul
 // ---------------------------------------------------------------------------------------------------------- the set-up
 
 async fn set_up(config: Config, inference: Inference, stop: &Stop) -> Result<(Arc<Node>, Vitals, DataDir), NodeError> {
-    let Config { chain, signer, owners, data_dir, model, appeals, budget, .. } = config;
+    let Config { chain, signer, owners, data_dir, served, appeals, budget, .. } = config;
     let (chain_id, oracle) = (chain.deployment.chain_id, chain.deployment.generation_oracle);
     let operator = signer.address();
     let journal = Journal::open(config.journal, config.owner).await?;
     crash_point!("journal: made");
     let outputs = OutputStore::open(config.storage, config.store_limit).await?;
-    let settings = match &inference {
-        Inference::Local { .. } => format!("{} {:?}", model.id, config.settings),
-        Inference::Fleet(_) => format!("{} by workers", model.id),
-    };
-    let mut paces = journal.paces(&settings).await?;
-    if paces.is_empty() {
-        let (size, pace) = paces.measured(&config.trial, time_of_trial(&inference, &config.trial).await?);
-        journal.put_pace(&settings, size, pace).await?;
+    let ids: Vec<_> = served.iter().map(|served| served.model.id).collect();
+    let mut models = BTreeMap::new();
+    for served in &served {
+        models.insert(served.model.id, get_ready(served, config.settings, &inference, &journal).await?);
     }
 
     let heads = watch_heads(chain.clone(), chain.now().await?);
     let salts = SaltKey::new(&signer, chain_id, oracle);
     let wallet = Wallet::spawn(chain.provider.clone(), chain_id, signer, journal.clone(), heads.clone()).await?;
-    let identity = Identity::new(&chain.deployment, operator, model.id);
-    let account = Account { operator, model: model.id, owners: owners.clone(), budget };
+    let identity = Identity::new(&chain.deployment, operator, ids.clone());
+    let account = Account { operator, models: ids, owners: owners.clone(), budget };
     let funds = Funds::of(&chain, &account, journal.unopened().await?).await?;
     let funds = watch_funds(chain.clone(), account, journal.clone(), heads.clone(), funds);
     let followed = watch::Sender::new(Followed::default());
@@ -245,7 +241,7 @@ async fn set_up(config: Config, inference: Inference, stop: &Stop) -> Result<(Ar
     let node = Node {
         operator,
         owners,
-        model: model.id,
+        models,
         appeals,
         finality: config.finality,
         salts,
@@ -257,8 +253,6 @@ async fn set_up(config: Config, inference: Inference, stop: &Stop) -> Result<(Ar
         outputs,
         schedule: schedule_of(&inference),
         inference,
-        paces: Mutex::new(paces),
-        settings,
         draining: stop.drain.clone(),
         followed,
         metrics: Arc::clone(&vitals.metrics),
@@ -267,27 +261,40 @@ async fn set_up(config: Config, inference: Inference, stop: &Stop) -> Result<(Ar
     Ok((Arc::new(node), vitals, data_dir))
 }
 
-/// As wide as there are hands.
+/// For those who compute, as they come and go. With none at all, jobs wait for one to come as long as there is time.
 fn schedule_of(inference: &Inference) -> Schedule {
     let schedule = Schedule::default();
-    if let Inference::Fleet(fleet) = inference {
-        let (widened, mut hands) = (schedule.clone(), fleet.hands());
-        tokio::spawn(async move {
-            // With none at all, jobs wait for one to come as long as there is time.
-            while let Ok(hands) = hands.wait_for(|hands| widened.width() != *hands).await.map(|hands| *hands) {
-                widened.widen(hands);
-            }
-        });
-    }
+    schedule.set_hands(inference.hands());
+    let told = schedule.clone();
+    tokio::spawn(inference.clone().watch_hands(move |hands| told.set_hands(hands)));
     schedule
 }
 
-/// Makes something for nobody, to see that the model works and how long it takes here.
-async fn time_of_trial(inference: &Inference, trial: &Spec) -> Result<Duration, InferenceError> {
-    let asked = Asked { spec: trial.clone(), noise_seed: B256::ZERO, deadline: u64::MAX, job: None };
-    let Made { took, .. } = inference.generate(asked, |_| {}).await?;
-    info!(seconds = format!("{:.1}", took.as_secs_f64()), "the model works; {} made on trial", trial.makes());
-    Ok(took)
+/// What is remembered of a model; or, the first time, what making something for nobody tells: whether it works, and how
+/// long it takes here. Whatever fits is loaded.
+async fn get_ready(
+    served: &ServedModel,
+    settings: Settings,
+    inference: &Inference,
+    journal: &Journal,
+) -> Result<Served, NodeError> {
+    let ServedModel { model, files, trial } = served;
+    let settings = match inference {
+        Inference::Local { .. } => format!("{} {settings:?}", model.id),
+        Inference::Fleet(_) => format!("{} by workers", model.id),
+    };
+    let ready = Served::remembered(files.hash, settings, journal).await?;
+    if ready.is_new().await {
+        let (spec, noise_seed) = (trial.clone(), B256::ZERO);
+        let asked = Asked { model: files.hash, spec, noise_seed, deadline: u64::MAX, job: None };
+        let made = inference.generate(asked, |_| {}).await?;
+        let seconds = format!("{:.1}", made.took.as_secs_f64());
+        info!(name = model.name, seconds, "the model works; {} made on trial", trial.makes());
+        ready.measured(trial, &made, true, journal).await?;
+    } else {
+        ready.load(inference, journal).await?;
+    }
+    Ok(ready)
 }
 
 /// From where the journal ends, or from before any job that can still be open: no stake is free before all are over.

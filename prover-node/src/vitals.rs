@@ -47,8 +47,8 @@ pub struct Identity {
     pub chain_id: u64,
     /// The `GenerationOracle`.
     pub oracle: Address,
-    /// The model that is served.
-    pub model: B256,
+    /// The models that are served.
+    pub models: Vec<B256>,
 }
 
 /// Everything that says how the node is.
@@ -83,8 +83,8 @@ pub enum Unready {
     Stale(Duration),
     /// Still catching up.
     Behind(u64),
-    /// Nobody computes for it.
-    NoWorker,
+    /// Nobody computes for it with the model whose manifest has this hash.
+    NoWorker(B256),
     /// It would have to decline, or might not be able to reveal.
     LowFunds(Cover),
 }
@@ -97,18 +97,20 @@ impl fmt::Display for Unready {
                 write!(f, "the newest block is {} s old: the Ethereum node is cut off, or not in sync", age.as_secs())
             }
             Self::Behind(blocks) => write!(f, "it is catching up: {blocks} blocks to go"),
-            Self::NoWorker => f.write_str("no worker serves the model: start one with `prover-node worker`"),
+            Self::NoWorker(model) => {
+                write!(f, "no worker serves the model with the manifest {model}: start one with `prover-node worker`")
+            }
             Self::LowFunds(cover) => write!(f, "{cover}: send it some ETH"),
         }
     }
 }
 
 impl Identity {
-    /// Of a node that serves `model` on a deployment.
+    /// Of a node that serves `models` on a deployment.
     #[must_use]
-    pub fn new(deployment: &Deployment, operator: Address, model: B256) -> Self {
+    pub fn new(deployment: &Deployment, operator: Address, models: Vec<B256>) -> Self {
         let (chain_id, oracle) = (deployment.chain_id, deployment.generation_oracle);
-        Self { version: env!("CARGO_PKG_VERSION"), operator, chain_id, oracle, model }
+        Self { version: env!("CARGO_PKG_VERSION"), operator, chain_id, oracle, models }
     }
 
     /// As labels of a metric.
@@ -118,7 +120,7 @@ impl Identity {
             ("version", self.version.to_owned()),
             ("operator", self.operator.to_string()),
             ("chain_id", self.chain_id.to_string()),
-            ("model", self.model.to_string()),
+            ("models", self.models.iter().map(B256::to_string).collect::<Vec<_>>().join(",")),
         ]
     }
 }
@@ -144,11 +146,11 @@ impl Vitals {
             (self.draining.is_cancelled(), Unready::Stopping),
             (age > STALE, Unready::Stale(age)),
             (behind > BEHIND, Unready::Behind(head.block.saturating_sub(followed.block))),
-            (self.inference.hands() == 0, Unready::NoWorker),
             (!funds.cover.suffices(), Unready::LowFunds(funds.cover)),
         ]
         .into_iter()
         .filter_map(|(is_so, reason)| is_so.then_some(reason))
+        .chain(self.inference.missing().into_iter().map(Unready::NoWorker))
         .collect()
     }
 
@@ -157,8 +159,9 @@ impl Vitals {
         let open = self.open_jobs().await?;
         let (head, followed, funds) = (self.head(), *self.followed.borrow(), *self.funds.borrow());
         let (lag, ready) = (age(head), self.unready().is_empty());
-        let endpoints = self.rpc.report();
-        Ok(self.metrics.text(&Now { head: head.block, lag, followed: followed.block, ready, open, funds, endpoints }))
+        let (endpoints, stock) = (self.rpc.report(), self.inference.stock());
+        let (head, followed) = (head.block, followed.block);
+        Ok(self.metrics.text(&Now { head, lag, followed, ready, open, funds, endpoints, stock }))
     }
 }
 

@@ -140,7 +140,7 @@ async fn a_worker_that_is_told_to_stop_at_once_gives_back_what_it_has() -> Resul
     let model = LocalModel::open(&programs::bundled_model())?;
     let Pipeline::Image(pipeline) = &model.manifest.pipeline else { bail!("the bundled model makes pictures") };
     let spec = Spec::Image(pipeline.spec(Prompt::default()));
-    let order = Order::new("node", model.hash, Asked { spec, noise_seed: B256::ZERO, deadline: 0, job: None });
+    let order = Order::new("node", Asked { model: model.hash, spec, noise_seed: B256::ZERO, deadline: 0, job: None });
     let queue = Queue::open(&Database::from(database)).await?;
     queue.ask(&order).await?;
     stuck.says(&devnet, "making").await?;
@@ -151,7 +151,7 @@ async fn a_worker_that_is_told_to_stop_at_once_gives_back_what_it_has() -> Resul
     let ended = devnet.until("the worker to end", PATIENCE, async || stuck.ended()).await?;
     assert_eq!(ended.code(), Some(0));
     queue.ask(&order).await?;
-    ensure!(queue.lease(model.hash).await?.is_some(), "nobody has to wait until it is missed");
+    ensure!(queue.lease(&[model.hash]).await?.is_some(), "nobody has to wait until it is missed");
     assert_eq!(queue.workers(model.hash).await?, 0);
     Ok(())
 }

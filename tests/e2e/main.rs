@@ -15,6 +15,7 @@ mod duty;
 mod faults;
 mod fleet;
 mod fraud;
+mod models;
 mod money;
 mod no_quorum;
 mod operations;

@@ -33,7 +33,7 @@ async fn init_asks_for_what_it_was_not_given() -> Result<()> {
     let mut terminal = Terminal::start(command)?;
     terminal.answer("Which Ethereum node?", &play.devnet.rpc_url())?;
     terminal.answer("the contracts' addresses", &play.devnet.deployment_file.display().to_string())?;
-    terminal.answer("Which model?", "")?;
+    terminal.answer("Which models?", "")?;
     terminal.answer("The operator's keystore", "")?;
     terminal.answer("File with its password", &password.display().to_string())?;
     terminal.answer("For which owner's seats?", "somebody")?;

@@ -1,6 +1,9 @@
 //! Texts: machines write the same tokens, or earn nothing and lose nothing.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use alloy::primitives::{B256, U256};
 use eyre::{OptionExt as _, Result};
@@ -22,36 +25,37 @@ const FILES: [&str; 6] = [
     "tokenizer_config.json",
 ];
 
-/// A chain with a tiny language model on it, whose manifest `oracle models add` has written.
+/// A chain with a tiny language model on it.
 async fn begin() -> Result<(Play, PathBuf)> {
     let devnet = Devnet::start(Pace::Fast).await?;
+    let (folder, model) = tiny(&devnet).await?;
+    let requester = devnet.party("requester")?;
+    Ok((Play { devnet, model, requester }, folder))
+}
+
+/// A tiny language model, whose manifest `oracle models add` has written; its folder, and what it is registered as.
+pub(crate) async fn tiny(devnet: &Devnet) -> Result<(PathBuf, B256)> {
     let folder = devnet.folder.join("tiny");
     fs::create_dir(&folder)?;
     for file in FILES {
         fs::copy(programs::repository().join("tests/golden/language/llama").join(file), folder.join(file))?;
     }
     devnet.oracle()?.args(["models", "add"]).arg(&folder).args(["--license", "MIT"]).succeed().await?;
-    let model = model::register_folder(&devnet, &devnet.party("author")?, &folder, model::TIME).await?;
-    let requester = devnet.party("requester")?;
-    Ok((Play { devnet, model, requester }, folder))
+    let model = model::register_folder(devnet, &devnet.party("author of texts")?, &folder, model::TIME).await?;
+    Ok((folder, model))
 }
 
-async fn submit(play: &Play, folder: &PathBuf, prompt: &str) -> Result<B256> {
-    play.age().await?;
+async fn submit(play: &Play, folder: &Path, prompt: &str) -> Result<B256> {
+    submit_to(play, play.model, folder, prompt).await
+}
+
+/// Pays for a short text by that model.
+pub(crate) async fn submit_to(play: &Play, model: B256, folder: &Path, prompt: &str) -> Result<B256> {
+    play.age_of(model).await?;
     let submitted = play
         .devnet
         .oracle()?
-        .args([
-            "submit",
-            prompt,
-            "--model",
-            &play.model.to_string(),
-            "--max-tokens",
-            "24",
-            "--beams",
-            "2",
-            "--manifest",
-        ])
+        .args(["submit", prompt, "--model", &model.to_string(), "--max-tokens", "24", "--beams", "2", "--manifest"])
         .arg(folder)
         .args(["--committee", &SEATS.to_string(), "--share", &model::SHARE.to_string()])
         .signed_by(&play.requester)

@@ -117,8 +117,13 @@ impl Play {
 
     /// Makes every seat old enough to be drawn.
     pub async fn age(&self) -> Result<()> {
+        self.age_of(self.model).await
+    }
+
+    /// The same with the seats of another model.
+    pub async fn age_of(&self, model: B256) -> Result<()> {
         let stakes = self.devnet.chain.stakes();
-        let pool = stakes.poolOf(self.model).call().await?;
+        let pool = stakes.poolOf(model).call().await?;
         if pool.old == pool.active {
             return Ok(());
         }

@@ -65,7 +65,7 @@ impl Verifier {
         }
 
         let stakes = devnet.chain.stakes();
-        let enrolled = stakes.Enrolled_filter().from_block(devnet.chain.deployment.block).query().await?;
+        let enrolled = stakes.Enrolled_filter().topic1(model).from_block(devnet.chain.deployment.block).query().await?;
         let seat_of = |party: &Party| {
             let mine = enrolled.iter().map(|(event, _)| event).find(|event| event.owner == party.address());
             mine.map(|event| event.seat).ok_or_eyre(format!("{} has no seat", party.name))

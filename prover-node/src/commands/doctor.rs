@@ -98,7 +98,7 @@ async fn examine(args: &DoctorArgs) -> Vec<Check> {
     let mut checks = Vec::new();
     let chain = chain::examine(&args.run.chain, &mut checks).await;
     let operator = account::examine_key(args, chain.as_ref(), &mut checks);
-    let files = machine::examine_model(&args.run, &mut checks);
+    let models = machine::examine_models(&args.run, &mut checks);
     machine::examine_device(args.run.profile.settings(), &mut checks);
 
     let known = match (&chain, operator) {
@@ -106,12 +106,10 @@ async fn examine(args: &DoctorArgs) -> Vec<Check> {
         _ => None,
     };
     if let Some((chain, operator)) = known {
-        let model = account::examine_model(chain, &args.run, files.as_ref(), &mut checks).await;
-        if let Some(model) = &model {
-            account::examine_funds(chain, &args.run, operator, model, &mut checks).await;
-        }
-        machine::examine_data_dir(&args.run, chain, operator, files.as_ref(), &mut checks).await;
-        fleet::examine(&args.run, chain, operator, files.as_ref(), &mut checks).await;
+        let registered = account::examine_models(chain, &args.run, &models, &mut checks).await;
+        account::examine_funds(chain, &args.run, operator, &registered, &mut checks).await;
+        machine::examine_data_dir(&args.run, chain, operator, &models, &mut checks).await;
+        fleet::examine(&args.run, chain, operator, &models, &mut checks).await;
     }
     outside::examine(&args.run, known, &mut checks).await;
     checks

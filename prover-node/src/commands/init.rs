@@ -19,7 +19,7 @@ use serde_json::json;
 use super::{
     print_json,
     run::RunArgs,
-    settings::{is_setting, usual_path},
+    settings::{is_setting, takes_list, usual_path},
 };
 
 /// What was typed after `init`.
@@ -44,7 +44,10 @@ pub struct InitArgs {
 const QUESTIONS: [(&str, &str); 8] = [
     ("rpc-url", "Which Ethereum node? Its JSON-RPC URL"),
     ("deployment", "The file with the contracts' addresses"),
-    ("model-dir", "Which model? Its folder, or the name of one that `oracle models pull` has got"),
+    (
+        "model-dir",
+        "Which models? Their folders, or the names of some that `oracle models pull` has got, with commas between",
+    ),
     ("keystore", "The operator's keystore; it is made if it is not there"),
     ("password-file", "File with its password (empty: asked for, or from QUORATE_PASSWORD, at every start)"),
     ("owner", "For which owner's seats? An address (empty: the operator's own only)"),
@@ -99,7 +102,9 @@ pub async fn execute(args: InitArgs, config: Option<PathBuf>, matches: &ArgMatch
     println!("operator  {operator}");
     println!("\nNext:");
     println!("  send {operator} some ETH for gas");
-    println!("  prover-node register --keystore OWNER.json --model MODEL    # with the owner's key: takes a seat");
+    println!(
+        "  prover-node register --keystore OWNER.json --model MODEL    # with the owner's key: takes a seat; for each model"
+    );
     println!("  prover-node doctor                                          # is everything in order?");
     println!("  prover-node run");
     Ok(())
@@ -136,7 +141,10 @@ fn ask(command: &Command, answers: &mut Answers, setting: &str, question: &str, 
     let answer: String =
         Input::new().with_prompt(question).default(default).allow_empty(true).validate_with(takes).interact_text()?;
     if !answer.is_empty() {
-        answers.insert(setting.to_owned(), vec![answer]);
+        let takes_list = command.get_arguments().any(|arg| arg.get_long() == Some(setting) && takes_list(arg));
+        let values =
+            if takes_list { answer.split(',').map(|value| value.trim().to_owned()).collect() } else { vec![answer] };
+        answers.insert(setting.to_owned(), values);
     }
     Ok(())
 }
@@ -235,7 +243,7 @@ fn document(command: &Command, answers: &Answers) -> String {
 fn setting_text(arg: &Arg, answers: &Answers) -> String {
     let name = arg.get_long().unwrap_or_default();
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    let takes_list = matches!(arg.get_action(), clap::ArgAction::Append);
+    let takes_list = takes_list(arg);
     let mut defaults: Vec<_> =
         arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
     if matches!(arg.get_action(), clap::ArgAction::SetTrue) {

@@ -7,6 +7,7 @@ pub mod explain;
 pub mod fleet;
 pub mod generate;
 pub mod init;
+pub mod models;
 pub mod operator;
 mod parallel;
 pub mod profile;

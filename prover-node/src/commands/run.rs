@@ -1,4 +1,4 @@
-//! `prover-node run`: serves the operator's seats of one model until it is told to stop.
+//! `prover-node run`: serves the operator's seats of its models until it is told to stop.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -8,17 +8,16 @@ use oracle::{
     chain::{ChainArgs, ModelRef},
     finality::Finality,
     keys::KeyArgs,
-    models_dir::ModelsDirArgs,
 };
 use tracing::error;
 
-use super::{fleet::FleetArgs, init_logs, profile::ProfileArgs, server::ServerArgs};
+use super::{fleet::FleetArgs, init_logs, models::ModelArgs, profile::ProfileArgs, server::ServerArgs};
 use crate::{
     budget::Budget,
     config::Config,
     error::NodeError,
     fleet::Fleet,
-    inference::{Generator, Inference, Model},
+    inference::{Generator, Inference, Model, Models},
     node,
     selftest::ensure_serves_once,
     stop::Stop,
@@ -30,15 +29,13 @@ pub const INTERRUPTED: u8 = 3;
 /// What was typed after `run`.
 #[derive(Clone, clap::Args)]
 pub struct RunArgs {
-    /// Folder of the model, with its quorate-model.json, or the name of one that `oracle models pull` has put on this machine
-    #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR", default_value = "models/emoji-64")]
-    pub model_dir: PathBuf,
-    /// Where models with a name are.
+    /// Which models.
     #[command(flatten)]
-    pub models_dir: ModelsDirArgs,
-    /// Model to serve: id, beginning of it, or name [default: the one registered with the folder's manifest]
-    #[arg(long, env = "QUORATE_MODEL", value_name = "MODEL")]
-    pub model: Option<ModelRef>,
+    pub models: ModelArgs,
+    /// Registered model to serve: id, beginning of it, or name; may be given several times [default: those registered with
+    /// the folders' manifests, one for each]
+    #[arg(long = "model", env = "QUORATE_MODEL", value_name = "MODEL", value_delimiter = ',')]
+    pub registered: Vec<ModelRef>,
     /// Serve the seats of this owner as well as the operator's own; may be given several times, or list several with commas
     #[arg(long = "owner", env = "QUORATE_OWNER", value_name = "ADDRESS", value_delimiter = ',')]
     pub owners: Vec<Address>,
@@ -102,22 +99,21 @@ fn signed_ether(text: &str) -> Result<I256, String> {
 
 const AMOUNT: &str = "an amount is a decimal number of ETH, such as 0.05";
 
-/// Runs a node whose outputs come from what `generator_of` makes of the model.
+/// Runs a node whose outputs come from what `generator_of` makes of each model.
 pub async fn execute<G: Generator>(
     args: RunArgs,
     json: bool,
-    generator_of: impl FnOnce(Model) -> G,
+    generator_of: impl Fn(Model) -> G + Clone + Send + 'static,
 ) -> eyre::Result<ExitCode> {
     init_logs(json);
     let stop = Stop::on_signals()?;
     let config = Config::from_args(args).await?;
     let inference = match &config.workers {
-        Some(queue) => Inference::Fleet(Fleet::join(queue.clone(), &config.owner, config.files.hash)),
-        None => {
-            let model = Model::load(&config.files, config.settings)?;
-            ensure_serves_once(&config.files, &model, config.settings, &config.data_dir.selftest_marker())?;
-            Inference::spawn(generator_of(model)).map_err(NodeError::Thread)?
+        Some(queue) => {
+            let models = config.served.iter().map(|served| served.files.hash).collect();
+            Inference::Fleet(Fleet::join(queue.clone(), &config.owner, models))
         }
+        None => local(&config, generator_of)?,
     };
     match node::run(config, inference, stop).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -127,4 +123,19 @@ pub async fn execute<G: Generator>(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// This machine, which must make of each model what others make.
+fn local<G: Generator>(
+    config: &Config,
+    generator_of: impl Fn(Model) -> G + Clone + Send + 'static,
+) -> eyre::Result<Inference> {
+    let mut models = Models::new(config.model_memory);
+    for files in config.files() {
+        models.add_files(files, config.settings, generator_of.clone())?;
+    }
+    for files in config.files() {
+        ensure_serves_once(files, config.settings, &config.data_dir.selftest_marker(files.hash))?;
+    }
+    Ok(Inference::spawn(models).map_err(NodeError::Thread)?)
 }

@@ -40,9 +40,9 @@ Examples:
   prover-node selftest --device cuda
   prover-node selftest --model-dir my-model --record jobs.jsonl")]
 pub struct SelftestArgs {
-    /// A model's folder, or the name of an installed one; may be given several times [default: all below models/ and all
+    /// A model's folder, or the name of an installed one; may be given several times, or list several with commas [default: all below models/ and all
     /// that `oracle models pull` has put on this machine]
-    #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR")]
+    #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR", value_delimiter = ',')]
     model_dir: Vec<PathBuf>,
     #[command(flatten)]
     models_dir: ModelsDirArgs,

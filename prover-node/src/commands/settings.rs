@@ -104,8 +104,9 @@ impl Settings {
     /// The command, with the values as defaults of its flags and of those of its subcommands.
     #[must_use]
     pub fn as_defaults_of(&self, command: Command) -> Command {
-        let command = command.mut_args(|arg| match self.of(&arg) {
-            Some(values) => arg.required(false).default_values(values.clone()),
+        let command = command.mut_args(|arg| match self.of(&arg).map(Vec::as_slice) {
+            Some([_, _, ..]) if !takes_list(&arg) => must_be_said(arg),
+            Some(values) => arg.required(false).default_values(values.to_owned()),
             None => arg,
         });
         command.mut_subcommands(|subcommand| self.as_defaults_of(subcommand))
@@ -139,16 +140,29 @@ pub fn is_setting(arg: &Arg) -> bool {
     arg.get_env().is_some() && arg.get_long().is_some_and(|long| long != CONFIG)
 }
 
-/// All settings, and whether each takes several values.
+/// Whether it may be given several times.
+pub(crate) fn takes_list(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append)
+}
+
+/// The file has several of what this takes one of: which is for people to say, if it matters.
+fn must_be_said(arg: Arg) -> Arg {
+    match arg.get_default_values().is_empty() {
+        true => arg,
+        false => arg.default_value(None::<&'static str>).required(true),
+    }
+}
+
+/// All settings, and whether any command takes several values.
 fn settings_of(command: &Command) -> BTreeMap<String, bool> {
-    let own = command.get_arguments().filter(|arg| is_setting(arg)).filter_map(|arg| {
-        let takes_list = matches!(arg.get_action(), ArgAction::Append);
-        Some((arg.get_long()?.to_owned(), takes_list))
-    });
+    let own = command
+        .get_arguments()
+        .filter(|arg| is_setting(arg))
+        .filter_map(|arg| Some((arg.get_long()?.to_owned(), takes_list(arg))));
     let mut settings: BTreeMap<_, bool> = own.collect();
     for (name, takes_list) in command.get_subcommands().flat_map(settings_of) {
-        // `selftest` takes several of what `run` takes one of: what is in the file is for all.
-        settings.entry(name).and_modify(|all| *all &= takes_list).or_insert(takes_list);
+        // `run` takes several of what `generate` takes one of.
+        settings.entry(name).and_modify(|any| *any |= takes_list).or_insert(takes_list);
     }
     settings
 }
@@ -220,6 +234,25 @@ mod tests {
         assert_eq!(matches.get_many::<String>("owner").unwrap().collect::<Vec<_>>(), ["a", "b"]);
         assert!(matches.get_flag("quick"));
         assert!(!run("quick = false", &[]).unwrap().get_flag("quick"));
+    }
+
+    #[test]
+    fn who_takes_one_of_what_the_file_has_several_of_must_be_told_which() {
+        let model = || Arg::new("model").long("model").env("TEST_MODEL_OF_QUORATE").default_value("a");
+        let generate = Command::new("generate").arg(model());
+        let command = command().subcommands([generate, Command::new("all").arg(model().action(ArgAction::Append))]);
+        let models = |text, typed: &[&str]| -> clap::error::Result<Vec<String>> {
+            let settings = Settings::parse("node.toml".into(), text, &command).unwrap();
+            let typed = ["node"].iter().chain(typed);
+            let matches = settings.as_defaults_of(command.clone()).try_get_matches_from(typed)?;
+            let given = matches.subcommand().unwrap().1.get_many::<String>("model").unwrap();
+            Ok(given.cloned().collect())
+        };
+
+        assert_eq!(models("model = [\"b\", \"c\"]", &["all"]).unwrap(), ["b", "c"]);
+        assert!(models("model = [\"b\", \"c\"]", &["generate"]).unwrap_err().to_string().contains("--model"));
+        assert_eq!(models("model = [\"b\", \"c\"]", &["generate", "--model=c"]).unwrap(), ["c"]);
+        assert_eq!(models("model = [\"b\"]", &["generate"]).unwrap(), ["b"]);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The queue: orders for inference, and who is there to ask and to work. All of it may be lost: what is still wanted is
 //! asked for again.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use alloy::primitives::B256;
 use oracle::spec::Spec;
@@ -102,8 +105,8 @@ pub struct Lease {
 impl Order {
     /// Of the node with this name.
     #[must_use]
-    pub fn new(node: &str, model: B256, asked: Asked) -> Self {
-        let Asked { spec, noise_seed, deadline, job } = asked;
+    pub fn new(node: &str, asked: Asked) -> Self {
+        let Asked { model, spec, noise_seed, deadline, job } = asked;
         let mut hash = Sha256::new();
         for part in [model, noise_seed, spec.hash()] {
             hash.update(part);
@@ -168,33 +171,38 @@ impl Queue {
 
     /// How many workers serve a model; none if there has never been one.
     pub async fn workers(&self, model: B256) -> Result<i64> {
-        let count = sqlx::query_scalar("SELECT count(*) FROM workers WHERE model = $1 AND NOT is_silent(seen)");
+        let count = sqlx::query_scalar("SELECT count(*) FROM workers WHERE $1 = ANY (models) AND NOT is_silent(seen)");
         match count.bind(model.as_slice()).fetch_one(&self.pool).await {
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => Ok(0),
             counted => Ok(counted?),
         }
     }
 
-    /// Says that the node is there; how many workers it has, which is its part of them where several nodes share them.
-    pub async fn hands(&self, node: &str, model: B256) -> Result<usize> {
+    /// Says that the node is there; which workers it has, each by its models. That is its part of them where several nodes
+    /// share them.
+    pub async fn hands(&self, node: &str, models: &[B256]) -> Result<Vec<Vec<B256>>> {
         let greet = sqlx::query(
-            "INSERT INTO nodes (node, model) VALUES ($1, $2) ON CONFLICT (node, model) DO UPDATE SET seen = now()",
+            "INSERT INTO nodes (node, model) SELECT $1, unnest($2)
+             ON CONFLICT (node, model) DO UPDATE SET seen = now()",
         );
-        greet.bind(node).bind(model.as_slice()).execute(&self.pool).await?;
-        let count = sqlx::query_scalar(
-            "SELECT (SELECT count(*) FROM workers WHERE model = $1 AND NOT is_silent(seen))
-             / greatest(1, (SELECT count(*) FROM nodes WHERE model = $1 AND NOT is_silent(seen)))",
-        );
-        let count: i64 = count.bind(model.as_slice()).fetch_one(&self.pool).await?;
-        Ok(usize::try_from(count).unwrap_or_default())
+        greet.bind(node).bind(bytes(models)).execute(&self.pool).await?;
+        let workers = sqlx::query_scalar("SELECT models FROM workers WHERE models && $1 AND NOT is_silent(seen)");
+        let workers: Vec<Vec<Vec<u8>>> = workers.bind(bytes(models)).fetch_all(&self.pool).await?;
+        let nodes = sqlx::query_as("SELECT node, model FROM nodes WHERE NOT is_silent(seen)");
+        let nodes: Vec<(String, Vec<u8>)> = nodes.fetch_all(&self.pool).await?;
+
+        let workers = workers.iter().map(|models| models.iter().map(|model| hash(model)).collect());
+        let nodes: Vec<(String, B256)> =
+            nodes.into_iter().map(|(node, model)| Ok((node, hash(&model)?))).collect::<sqlx::Result<_>>()?;
+        Ok(part_of(&workers.collect::<sqlx::Result<Vec<_>>>()?, &nodes, node))
     }
 
     // ------------------------------------------------------------------------------------------------------- for workers
 
-    /// A worker is there for this model; its number.
-    pub async fn enlist(&self, name: &str, model: B256) -> Result<i64> {
-        let insert = sqlx::query_scalar("INSERT INTO workers (model, name) VALUES ($1, $2) RETURNING worker");
-        Ok(insert.bind(model.as_slice()).bind(name).fetch_one(&self.pool).await?)
+    /// A worker is there for these models; its number.
+    pub async fn enlist(&self, name: &str, models: &[B256]) -> Result<i64> {
+        let insert = sqlx::query_scalar("INSERT INTO workers (models, name) VALUES ($1, $2) RETURNING worker");
+        Ok(insert.bind(bytes(models)).bind(name).fetch_one(&self.pool).await?)
     }
 
     /// It is still there. False if it has been silent so long that it was forgotten. Sweeps away who and what was
@@ -216,16 +224,16 @@ impl Queue {
         Ok(())
     }
 
-    /// The order with the earliest deadline that nobody is at, if there is one.
-    pub async fn lease(&self, model: B256) -> Result<Option<Lease>> {
+    /// The order with the earliest deadline, for one of these models, that nobody is at, if there is one.
+    pub async fn lease(&self, models: &[B256]) -> Result<Option<Lease>> {
         let lease = sqlx::query(
             "UPDATE orders SET leased = now(), tries = tries + 1 WHERE id = (
-                 SELECT id FROM orders WHERE model = $1 AND output IS NULL AND failure IS NULL AND tries < $2
+                 SELECT id FROM orders WHERE model = ANY ($1) AND output IS NULL AND failure IS NULL AND tries < $2
                  AND NOT is_silent(wanted) AND (leased IS NULL OR is_silent(leased))
                  ORDER BY deadline LIMIT 1 FOR UPDATE SKIP LOCKED)
              RETURNING id, job, model, spec, noise, deadline, tries",
         );
-        let row = lease.bind(model.as_slice()).bind(TRIES).fetch_optional(&self.pool).await?;
+        let row = lease.bind(bytes(models)).bind(TRIES).fetch_optional(&self.pool).await?;
         Ok(row.as_ref().map(leased).transpose()?)
     }
 
@@ -282,11 +290,34 @@ fn state(row: &PgRow) -> sqlx::Result<State> {
     }
 }
 
-fn leased(row: &PgRow) -> sqlx::Result<Lease> {
-    let hash = |column| {
-        let bytes: &[u8] = row.try_get(column)?;
-        B256::try_from(bytes).map_err(|error| sqlx::Error::Decode(error.into()))
+fn bytes(hashes: &[B256]) -> Vec<&[u8]> {
+    hashes.iter().map(|hash| hash.as_slice()).collect()
+}
+
+fn hash(bytes: &[u8]) -> sqlx::Result<B256> {
+    B256::try_from(bytes).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+/// A node's part of the workers: of those with the same models, as many as each node has that asks for one of them. Where
+/// there are more nodes than workers, they share one.
+fn part_of(workers: &[Vec<B256>], nodes: &[(String, B256)], node: &str) -> Vec<Vec<B256>> {
+    let mut alike: BTreeMap<BTreeSet<B256>, usize> = BTreeMap::new();
+    for models in workers {
+        *alike.entry(models.iter().copied().collect()).or_default() += 1;
+    }
+    let part = |(models, count): (BTreeSet<B256>, usize)| {
+        let sharing: BTreeSet<_> =
+            nodes.iter().filter(|(_, model)| models.contains(model)).map(|(node, _)| node.as_str()).collect();
+        let before = sharing.iter().take_while(|other| **other < node).count();
+        let (all, rest) = (count / sharing.len().max(1), count % sharing.len().max(1));
+        let mine = (all + usize::from(before < rest)).max(1);
+        std::iter::repeat_n(models.into_iter().collect(), mine)
     };
+    alike.into_iter().flat_map(part).collect()
+}
+
+fn leased(row: &PgRow) -> sqlx::Result<Lease> {
+    let hash = |column| hash(row.try_get(column)?);
     let spec = serde_json::from_str(row.try_get("spec")?).map_err(|error| sqlx::Error::Decode(error.into()))?;
     let deadline = row.try_get::<i64, _>("deadline")?.cast_unsigned();
     let (id, model, noise_seed) = (hash("id")?, hash("model")?, hash("noise")?);
@@ -310,8 +341,8 @@ mod tests {
     }
 
     fn order(noise: u8, deadline: u64) -> Order {
-        let asked = Asked { spec: spec(64, 4), noise_seed: B256::repeat_byte(noise), deadline, job: None };
-        Order::new("node", MODEL, asked)
+        let (spec, noise_seed) = (spec(64, 4), B256::repeat_byte(noise));
+        Order::new("node", Asked { model: MODEL, spec, noise_seed, deadline, job: None })
     }
 
     fn file() -> File {
@@ -333,16 +364,16 @@ mod tests {
         for (noise, deadline) in [(1, 300), (2, 100), (3, 200)] {
             assert_eq!(queue.ask(&order(noise, deadline)).await.unwrap(), State::Open);
         }
-        assert_eq!(queue.lease(B256::ZERO).await.unwrap(), None, "another model");
+        assert_eq!(queue.lease(&[B256::ZERO]).await.unwrap(), None, "another model");
 
-        let leases = futures_util::future::join_all((0..4).map(|_| queue.lease(MODEL))).await;
+        let leases = futures_util::future::join_all((0..4).map(|_| queue.lease(&[MODEL]))).await;
         let mut deadlines: Vec<_> =
             leases.into_iter().filter_map(|lease| Some(lease.unwrap()?.order.deadline)).collect();
         deadlines.sort_unstable();
         assert_eq!(deadlines, [100, 200, 300]);
         queue.take_back(order(1, 300).id).await.unwrap();
         queue.ask(&order(4, 50)).await.unwrap();
-        assert_eq!(queue.lease(MODEL).await.unwrap().unwrap().order, order(4, 50));
+        assert_eq!(queue.lease(&[MODEL]).await.unwrap().unwrap().order, order(4, 50));
     }
 
     #[tokio::test]
@@ -350,12 +381,12 @@ mod tests {
         let server = Postgres::start().await.unwrap();
         let queue = open(&server).await;
         queue.ask(&order(1, 100)).await.unwrap();
-        let first = queue.lease(MODEL).await.unwrap().unwrap();
+        let first = queue.lease(&[MODEL]).await.unwrap().unwrap();
         queue.pass(4.0).await;
-        assert!(queue.lease(MODEL).await.unwrap().is_none());
+        assert!(queue.lease(&[MODEL]).await.unwrap().is_none());
         assert!(queue.is_leased(&first).await.unwrap());
         queue.pass(6.0).await;
-        let second = queue.lease(MODEL).await.unwrap().unwrap();
+        let second = queue.lease(&[MODEL]).await.unwrap().unwrap();
         assert!(!queue.is_leased(&first).await.unwrap() && queue.is_leased(&second).await.unwrap());
 
         // It was only slow: it can say nothing against the order any more, but what it has made is as good.
@@ -365,7 +396,7 @@ mod tests {
         assert!(!queue.is_leased(&second).await.unwrap());
         let made = State::Made { format: Format::Json, bytes: file().bytes().to_vec(), took: Duration::from_secs(3) };
         assert_eq!(queue.ask(&order(1, 100)).await.unwrap(), made);
-        assert!(queue.lease(MODEL).await.unwrap().is_none());
+        assert!(queue.lease(&[MODEL]).await.unwrap().is_none());
     }
 
     #[tokio::test]
@@ -374,29 +405,46 @@ mod tests {
         let queue = open(&server).await;
         for _ in 0..TRIES {
             assert_eq!(queue.ask(&order(1, 100)).await.unwrap(), State::Open);
-            let lease = queue.lease(MODEL).await.unwrap().unwrap();
+            let lease = queue.lease(&[MODEL]).await.unwrap().unwrap();
             queue.give_back(&lease).await.unwrap();
-            queue.lease(MODEL).await.unwrap().unwrap();
+            queue.lease(&[MODEL]).await.unwrap().unwrap();
             queue.pass(6.0).await;
         }
-        assert!(queue.lease(MODEL).await.unwrap().is_none());
+        assert!(queue.lease(&[MODEL]).await.unwrap().is_none());
         assert!(matches!(queue.ask(&order(1, 100)).await.unwrap(), State::Failed(_)));
     }
 
     #[tokio::test]
     async fn nodes_share_the_workers_of_a_model() {
+        const OTHER: B256 = B256::repeat_byte(2);
         let server = Postgres::start().await.unwrap();
         let queue = open(&server).await;
         let mut numbers = Vec::new();
         for name in ["a", "b", "c"] {
-            numbers.push(queue.enlist(name, MODEL).await.unwrap());
+            numbers.push(queue.enlist(name, &[MODEL]).await.unwrap());
         }
-        queue.enlist("d", B256::ZERO).await.unwrap();
+        queue.enlist("d", &[MODEL, OTHER]).await.unwrap();
+        queue.enlist("e", &[B256::ZERO]).await.unwrap();
 
-        assert_eq!(queue.hands("one", MODEL).await.unwrap(), 3);
-        assert_eq!(queue.hands("two", MODEL).await.unwrap(), 1);
+        assert_eq!(queue.hands("one", &[MODEL, OTHER]).await.unwrap().len(), 4);
+        assert_eq!(queue.hands("two", &[MODEL]).await.unwrap(), [vec![MODEL], vec![MODEL, OTHER]]);
+        assert_eq!(queue.hands("one", &[MODEL, OTHER]).await.unwrap().len(), 3, "two, and the one that both share");
         queue.discharge(numbers[0]).await.unwrap();
         assert!(!queue.is_enlisted(numbers[0]).await.unwrap() && queue.is_enlisted(numbers[1]).await.unwrap());
-        assert_eq!(queue.workers(MODEL).await.unwrap(), 2);
+        assert_eq!((queue.workers(MODEL).await.unwrap(), queue.workers(OTHER).await.unwrap()), (3, 1));
+    }
+
+    #[tokio::test]
+    async fn a_worker_takes_orders_of_all_its_models() {
+        let server = Postgres::start().await.unwrap();
+        let queue = open(&server).await;
+        let other = Order { id: B256::ZERO, model: B256::repeat_byte(2), ..order(2, 100) };
+        for order in [&order(1, 200), &other] {
+            queue.ask(order).await.unwrap();
+        }
+
+        let models = [MODEL, other.model];
+        assert_eq!(queue.lease(&models).await.unwrap().unwrap().order, other);
+        assert_eq!(queue.lease(&models).await.unwrap().unwrap().order, order(1, 200));
     }
 }

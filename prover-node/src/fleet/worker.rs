@@ -17,11 +17,11 @@ use crate::{
     stop::Stop,
 };
 
-/// A model that makes what is in the queue.
+/// Models that make what is in the queue.
 pub struct Worker {
     queue: Queue,
-    /// The manifest's hash.
-    model: B256,
+    /// The manifests' hashes.
+    models: Vec<B256>,
     inference: Inference,
     stop: Stop,
 }
@@ -36,18 +36,19 @@ enum Failure {
 }
 
 impl Worker {
-    /// For the model whose manifest has this hash.
+    /// For the models whose manifests have these hashes.
     #[must_use]
-    pub fn new(queue: Queue, model: B256, inference: Inference, stop: Stop) -> Self {
-        Self { queue, model, inference, stop }
+    pub fn new(queue: Queue, models: Vec<B256>, inference: Inference, stop: Stop) -> Self {
+        Self { queue, models, inference, stop }
     }
 
     /// Works until it is told to stop: after what it has begun, or at once. An error is one at the start; later the queue is
     /// waited for.
     pub async fn work(&self, name: String) -> Result<(), QueueError> {
-        let number = self.queue.enlist(&name, self.model).await?;
+        let number = self.queue.enlist(&name, &self.models).await?;
         info!(number, name, "waiting for work");
-        let presence = AbortOnDropHandle::new(tokio::spawn(be_present(self.queue.clone(), name, self.model, number)));
+        let present = be_present(self.queue.clone(), name, self.models.clone(), number);
+        let presence = AbortOnDropHandle::new(tokio::spawn(present));
         self.work_off().await;
         presence.abort();
         if let Err(error) = self.queue.discharge(number).await {
@@ -60,7 +61,7 @@ impl Worker {
         let mut glances = interval(GLANCE);
         let mut out_of_reach = false;
         while !self.stop.drain.is_cancelled() {
-            match self.queue.lease(self.model).await {
+            match self.queue.lease(&self.models).await {
                 Ok(Some(lease)) => {
                     self.make(&lease).await;
                     continue;
@@ -105,8 +106,14 @@ impl Worker {
 
     async fn file(&self, lease: &Lease) -> Result<(File, Duration), Failure> {
         let order = lease.order.clone();
-        let asked = Asked { spec: order.spec, noise_seed: order.noise_seed, deadline: order.deadline, job: None };
-        let Made { output, took } = self.inference.generate(asked, |_| {}).await?;
+        let asked = Asked {
+            model: order.model,
+            spec: order.spec,
+            noise_seed: order.noise_seed,
+            deadline: order.deadline,
+            job: None,
+        };
+        let Made { output, took, .. } = self.inference.generate(asked, |_| {}).await?;
         Ok((File::of(&output)?, took))
     }
 
@@ -129,12 +136,12 @@ impl Worker {
 }
 
 /// Says that the worker is there, for as long as it is.
-async fn be_present(queue: Queue, name: String, model: B256, mut number: i64) {
+async fn be_present(queue: Queue, name: String, models: Vec<B256>, mut number: i64) {
     let mut beats = interval(HEARTBEAT);
     loop {
         beats.tick().await;
         if let Ok(false) = queue.is_enlisted(number).await {
-            number = queue.enlist(&name, model).await.unwrap_or(number);
+            number = queue.enlist(&name, &models).await.unwrap_or(number);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What can go wrong between a spec and its picture.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use super::{Device, language::LanguageError};
+use alloy::primitives::B256;
+use bytesize::ByteSize;
 use oracle::{
     manifest::{Arithmetic, ManifestError},
     spec::SpecError,
@@ -42,6 +44,29 @@ pub enum InferenceError {
         /// Why.
         source: tokenizers::Error,
     },
+    /// It cannot be told how much memory a file of weights will take.
+    #[error("{} cannot be read: {source}; `oracle models verify` says which files are damaged", path.display())]
+    Head {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It does not fit, even alone.
+    #[error(
+        "the weights of {name} take {size} of memory, and models may have {limit}: give them more with --model-memory"
+    )]
+    TooLarge {
+        /// The model's name.
+        name: String,
+        /// What it takes.
+        size: ByteSize,
+        /// In the settings.
+        limit: ByteSize,
+    },
+    /// Not among those that are served.
+    #[error("the model with the manifest {0} is not served here: name it with --model-dir")]
+    NoModel(B256),
     /// The weights are not safetensors, or not those of the config beside them.
     #[error("{} does not hold the weights that its config describes: {source}", path.display())]
     Weights {

@@ -1,7 +1,8 @@
 //! From a spec and a noise seed to a picture or a text.
 //!
 //! [`Pipeline`] is text-to-image diffusion in the layout of Stable Diffusion, [`language::Model`] a decoder-only transformer;
-//! [`Model`] is either, and [`Inference`] gives it a thread of its own, or leaves the work to a fleet. A picture is a
+//! [`Model`] is either, [`Models`] keeps those in memory that fit, and [`Inference`] gives them a thread of their own, or
+//! leaves the work to a fleet. A picture is a
 //! function of the model, the spec and the noise seed, up to the last bits of [`Settings`]; a text of the model and the
 //! spec.
 
@@ -9,9 +10,12 @@ mod config;
 mod device;
 mod environment;
 mod error;
+mod footprint;
 mod handle;
 mod image;
 pub mod language;
+mod memory;
+mod models;
 mod settings;
 mod weights;
 
@@ -27,8 +31,11 @@ use oracle::{
 pub use device::{Device, UnknownDevice};
 pub use environment::fix_environment;
 pub use error::InferenceError;
+pub use footprint::footprint;
 pub use handle::{Asked, Inference, Made, Request};
 pub use image::Pipeline;
+pub use memory::{Memory, memory_of_the_machine};
+pub use models::{Models, OnDisk, Source, Stock};
 pub use settings::{Arithmetic, Attention, GuidanceMode, Settings};
 
 /// How far a generation is.

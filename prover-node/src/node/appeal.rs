@@ -78,8 +78,9 @@ impl Node {
         let (Some(drawn), Some(vote)) = (self.journal.drawn(key).await?, votes.first()) else { return Ok(false) };
         let latest = look.history.latest();
         let until = latest.map_or(0, |round| round.appeal_deadline(&look.request.job, &self.chain.windows));
-        let needed = self.paces.lock().await.estimate(&drawn.spec);
-        let place = match self.schedule.admit(needed, self.now().time, until, self.inference.at_once(&drawn.spec)) {
+        let Ok(model) = self.served(&look.request) else { return Ok(false) };
+        let work = model.work(&drawn.spec, &self.inference).await;
+        let place = match self.schedule.admit(work, self.now().time, until) {
             Ok(place) => place,
             Err(reason) => {
                 warn!(job = short(key.job), %reason, "no time to make it again before the verdict is final");
@@ -88,7 +89,7 @@ impl Node {
         };
         place.turn().await;
         let Drawn { spec, noise_seed, .. } = drawn;
-        let asked = Asked { spec, noise_seed, deadline: until, job: Some(key.job) };
+        let asked = Asked { model: model.hash(), spec, noise_seed, deadline: until, job: Some(key.job) };
         let made = tokio::select! {
             made = self.inference.generate(asked, |_| {}) => made,
             () = self.time_is(until) => return Ok(false),

@@ -123,7 +123,7 @@ impl Node {
             return Ok(Some(true));
         }
         let members: Vec<_> = self.foretold_members(look, key).await?.into_iter().map(B256::from).collect();
-        let seats = self.seats_among(&members).await?;
+        let seats = self.seats_among(look.request.job.modelId, &members).await?;
         let Some(first) = self.first_seed(key).await? else { return Ok(None) };
         let ours = !seats.is_empty();
         if ours {

@@ -14,7 +14,7 @@ impl Node {
     /// Ours that have committed to what is not in the journal: the data directory was lost, or is another one. The salt is
     /// known again, and so is the output, if this machine makes the same.
     pub(super) async fn lost(&self, look: &Look, number: u8) -> Result<Vec<Seat>, StepError> {
-        let lost = self.ours(look.unopened(number, self.operator)).await?;
+        let lost = self.ours(look.request.job.modelId, look.unopened(number, self.operator)).await?;
         if !lost.is_empty() {
             let seats: Vec<_> = lost.iter().map(|seat| seat.number).collect();
             warn!(

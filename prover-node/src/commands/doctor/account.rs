@@ -10,7 +10,7 @@ use oracle::{
 use super::{Check, DoctorArgs};
 use crate::{
     commands::{printable, run::RunArgs},
-    config::registered,
+    config::{find_registered, wanted_models},
     funds::{Account, Funds},
     owners::Owners,
 };
@@ -59,23 +59,32 @@ pub(super) fn examine_key(args: &DoctorArgs, chain: Option<&Chain>, checks: &mut
     }
 }
 
-/// The registered model that the files are.
-pub(super) async fn examine_model(
+/// The registered models that those on disk are.
+pub(super) async fn examine_models(
     chain: &Chain,
     args: &RunArgs,
-    files: Option<&LocalModel>,
+    models: &[LocalModel],
     checks: &mut Vec<Check>,
-) -> Option<RegisteredModel> {
-    match registered(chain, files?, args.model.as_ref()).await {
-        Ok(model) => {
-            checks.push(Check::ok("registry", format!("{} is registered as {}", printable(&model.name), model.id)));
-            Some(model)
+) -> Vec<RegisteredModel> {
+    match registered(chain, args, models).await {
+        Ok(found) => {
+            let ok = |model: &RegisteredModel| {
+                Check::ok("registry", format!("{} is registered as {}", printable(&model.name), model.id))
+            };
+            checks.extend(found.iter().map(ok));
+            found
         }
         Err(error) => {
             checks.push(Check::error("registry", &error));
-            None
+            Vec::new()
         }
     }
+}
+
+async fn registered(chain: &Chain, args: &RunArgs, models: &[LocalModel]) -> eyre::Result<Vec<RegisteredModel>> {
+    let wanted = wanted_models(chain, models, &args.registered).await?;
+    let registered = chain.registered_models().await?;
+    models.iter().map(|files| find_registered(&registered, files, &wanted)).collect()
 }
 
 /// Money for gas, and seats to be drawn.
@@ -83,15 +92,21 @@ pub(super) async fn examine_funds(
     chain: &Chain,
     args: &RunArgs,
     operator: Address,
-    model: &RegisteredModel,
+    models: &[RegisteredModel],
     checks: &mut Vec<Check>,
 ) {
     let owners = Owners::new(operator, args.owners.iter().copied());
-    let account = Account { operator, model: model.id, owners, budget: args.budget() };
+    let account = |models| Account { operator, models, owners: owners.clone(), budget: args.budget() };
     // What a node that runs has committed is its own affair, and `/ready` has it.
-    match Funds::of(chain, &account, 0).await {
-        Ok(funds) => checks.extend([balance(operator, &funds), seats(operator, model, &funds)]),
-        Err(error) => checks.push(Check::error("balance", &error)),
+    match Funds::of(chain, &account(models.iter().map(|model| model.id).collect()), 0).await {
+        Ok(funds) => checks.push(balance(operator, &funds)),
+        Err(error) => return checks.push(Check::error("balance", &error)),
+    }
+    for model in models {
+        match Funds::of(chain, &account(vec![model.id]), 0).await {
+            Ok(funds) => checks.push(seats(operator, model, &funds)),
+            Err(error) => checks.push(Check::error("seats", &error)),
+        }
     }
 }
 
@@ -109,8 +124,8 @@ fn balance(operator: Address, funds: &Funds) -> Check {
 fn seats(operator: Address, model: &RegisteredModel, funds: &Funds) -> Check {
     let name = "seats";
     let &Funds { active, young, left, stake, .. } = funds;
-    let found = format!("{active} active, {young} too young to be drawn, {left} left; {} staked", ether(stake));
-    let model = printable(&model.name);
+    let (model, stake) = (printable(&model.name), ether(stake));
+    let found = format!("{model}: {active} active, {young} too young to be drawn, {left} left; {stake} staked");
     match (active, young) {
         (0, 0) => Check::warning(
             name,

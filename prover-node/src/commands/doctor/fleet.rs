@@ -5,7 +5,7 @@ use oracle::{chain::Chain, manifest::LocalModel};
 
 use super::Check;
 use crate::{
-    commands::{fleet::Place, run::RunArgs},
+    commands::{fleet::Place, printable, run::RunArgs},
     config::genesis,
     database::Database,
     fleet::queue::Queue,
@@ -18,7 +18,7 @@ pub(super) async fn examine(
     args: &RunArgs,
     chain: &Chain,
     operator: Address,
-    files: Option<&LocalModel>,
+    models: &[LocalModel],
     checks: &mut Vec<Check>,
 ) {
     let (database, store) = (args.fleet.database.database.as_ref(), args.fleet.store.as_ref());
@@ -31,8 +31,10 @@ pub(super) async fn examine(
     };
     if let Some(database) = database {
         checks.push(journal(database, &owner).await);
-        if let (Place::Workers, Some(files)) = (args.fleet.inference, files) {
-            checks.push(workers(database, files).await);
+        if args.fleet.inference == Place::Workers {
+            for files in models {
+                checks.push(workers(database, files).await);
+            }
         }
     }
     if let Some(storage) = store {
@@ -50,7 +52,7 @@ async fn journal(database: &Database, owner: &Owner) -> Check {
 }
 
 async fn workers(database: &Database, files: &LocalModel) -> Check {
-    let name = "workers";
+    let (name, model) = ("workers", printable(&files.manifest.name));
     let counted = match Queue::reach(database) {
         Ok(queue) => queue.workers(files.hash).await,
         Err(error) => Err(error),
@@ -58,10 +60,10 @@ async fn workers(database: &Database, files: &LocalModel) -> Check {
     match counted {
         Ok(0) => Check::failing(
             name,
-            "none serves the model",
+            format!("none serves {model}"),
             "start `prover-node worker` with the same --database, --model-dir and version on a machine that can compute",
         ),
-        Ok(count) => Check::ok(name, format!("{count} serve the model")),
+        Ok(count) => Check::ok(name, format!("{count} serve {model}")),
         Err(error) => Check::error(name, &error),
     }
 }

@@ -1,16 +1,17 @@
-//! The machine: the model's files, what computes, and the disk.
+//! The machine: the models' files, their memory, what computes, and the disk.
 
 use std::{io, path::Path, thread::available_parallelism};
 
 use alloy::primitives::Address;
+use bytesize::ByteSize;
 use oracle::{chain::Chain, manifest::LocalModel};
 
 use super::Check;
 use crate::{
-    commands::{printable, run::RunArgs},
+    commands::{fleet::Place, printable, run::RunArgs},
     config::genesis,
     data_dir::{default_path, marker_in},
-    inference::{Device, Settings},
+    inference::{Device, Memory, Settings, footprint},
     selftest::is_noted,
 };
 
@@ -20,20 +21,48 @@ const LEAST_SPACE: u64 = 100 << 20;
 /// Enough for a while.
 const SPACE: u64 = 1 << 30;
 
-/// Reads and hashes every file.
-pub(super) fn examine_model(args: &RunArgs, checks: &mut Vec<Check>) -> Option<LocalModel> {
-    let opened = LocalModel::open(&args.models_dir.resolve(&args.model_dir));
-    match opened.and_then(|files| files.verify().map(|()| files)) {
-        Ok(files) => {
-            let (name, count) = (printable(&files.manifest.name), files.manifest.files.len());
-            checks.push(Check::ok("model", format!("{name}: {count} files are as its manifest says")));
-            Some(files)
-        }
+/// Reads and hashes every file of each model, and sees whether each has room.
+pub(super) fn examine_models(args: &RunArgs, checks: &mut Vec<Check>) -> Vec<LocalModel> {
+    let models = match args.models.open() {
+        Ok(models) => models,
         Err(error) => {
             checks.push(Check::error("model", &error));
-            None
+            return Vec::new();
         }
+    };
+    let whole = |model: &LocalModel| {
+        let (name, count) = (printable(&model.manifest.name), model.manifest.files.len());
+        let verified = model.verify();
+        checks.push(match &verified {
+            Ok(()) => Check::ok("model", format!("{name}: {count} files are as its manifest says")),
+            Err(error) => Check::error("model", error),
+        });
+        verified.is_ok()
+    };
+    let models: Vec<_> = models.into_iter().filter(whole).collect();
+    if args.fleet.inference == Place::Local {
+        checks.push(memory(args, &models).unwrap_or_else(|error| Check::error("memory", &error)));
     }
+    models
+}
+
+/// Whether all models can be in memory at the same time.
+fn memory(args: &RunArgs, models: &[LocalModel]) -> eyre::Result<Check> {
+    let (name, settings) = ("memory", args.profile.settings());
+    let mut memory = Memory::new(args.models.memory(settings.device)?);
+    for model in models {
+        memory.admit(model.hash, &printable(&model.manifest.name), footprint(model, settings.arithmetic)?)?;
+    }
+    let (needed, limit) = memory.needed_for_all();
+    let found = format!("the models' weights take {}, and may have {}", ByteSize(needed), ByteSize(limit));
+    Ok(match needed <= limit {
+        true => Check::ok(name, found),
+        false => Check::warning(
+            name,
+            found,
+            "each is loaded when it is needed and another goes, which takes time; --model-memory gives them more",
+        ),
+    })
 }
 
 /// What the model runs on.
@@ -85,7 +114,7 @@ pub(super) async fn examine_data_dir(
     args: &RunArgs,
     chain: &Chain,
     operator: Address,
-    files: Option<&LocalModel>,
+    models: &[LocalModel],
     checks: &mut Vec<Check>,
 ) {
     let folder = match (&args.data_dir, genesis(chain).await) {
@@ -97,13 +126,15 @@ pub(super) async fn examine_data_dir(
         (None, Err(error)) => return checks.push(Check::error("disk", &error)),
     };
     checks.push(disk(&folder));
-    if let Some(files) = files {
-        let settings = args.profile.settings();
-        checks.push(match is_noted(files, settings, &marker_in(&folder)) {
-            true => Check::ok("self-test", "this machine has made the model's golden jobs as its author did"),
+    for files in models {
+        let (settings, name) = (args.profile.settings(), printable(&files.manifest.name));
+        checks.push(match is_noted(files, settings, &marker_in(&folder, files.hash)) {
+            true => {
+                Check::ok("self-test", format!("this machine has made the golden jobs of {name} as its author did"))
+            }
             false => Check::warning(
                 "self-test",
-                "not passed yet with this model, these settings and this version",
+                format!("not passed yet with {name}, these settings and this version"),
                 "`run` does it when it starts; `prover-node selftest` says how it goes",
             ),
         });

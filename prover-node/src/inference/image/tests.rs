@@ -333,9 +333,9 @@ fn what_serves_a_model_computes_as_its_manifest_permits() {
 async fn the_thread_makes_pictures_and_tells_how_far_it_is() {
     let pipeline = Tiny::new().load(settings()).unwrap();
     let (expected, spec) = (picture(&pipeline, &spec()), Spec::Image(spec()));
-    let inference = Inference::spawn(Model::Image(Box::new(pipeline))).unwrap();
+    let inference = Inference::of(Model::Image(Box::new(pipeline)));
     let mut seen = Vec::new();
-    let asked = Asked { spec, noise_seed: B256::repeat_byte(9), deadline: 0, job: None };
+    let asked = Asked { model: B256::ZERO, spec, noise_seed: B256::repeat_byte(9), deadline: 0, job: None };
     let made = inference.generate(asked, |progress| seen.push(progress.step)).await.unwrap();
     assert_eq!(made.output, Output::Picture(expected));
     assert_eq!(seen, [1, 2, 3, 4]);
@@ -366,9 +366,15 @@ impl Generator for Brittle {
 
 #[tokio::test]
 async fn a_model_that_crashes_over_one_job_makes_the_next() {
-    let inference = Inference::spawn(Brittle(false.into())).unwrap();
+    let inference = Inference::of(Brittle(false.into()));
     let make = || {
-        let asked = Asked { spec: Spec::Image(spec()), noise_seed: B256::ZERO, deadline: u64::MAX, job: None };
+        let asked = Asked {
+            model: B256::ZERO,
+            spec: Spec::Image(spec()),
+            noise_seed: B256::ZERO,
+            deadline: u64::MAX,
+            job: None,
+        };
         inference.generate(asked, |_| {})
     };
     assert!(matches!(make().await, Err(InferenceError::Crashed)));
@@ -378,11 +384,12 @@ async fn a_model_that_crashes_over_one_job_makes_the_next() {
 #[tokio::test]
 async fn dropping_the_future_cancels() {
     let (stopped, told) = channel::channel();
-    let inference = Inference::spawn(Endless(stopped)).unwrap();
+    let inference = Inference::of(Endless(stopped));
     let (started, mut begun) = tokio::sync::mpsc::unbounded_channel();
     let running = tokio::spawn({
         let inference = inference.clone();
-        let asked = Asked { spec: Spec::Image(spec()), noise_seed: B256::ZERO, deadline: 0, job: None };
+        let asked =
+            Asked { model: B256::ZERO, spec: Spec::Image(spec()), noise_seed: B256::ZERO, deadline: 0, job: None };
         async move { inference.generate(asked, |_| started.send(()).unwrap()).await }
     });
     begun.recv().await.unwrap();

@@ -32,7 +32,7 @@ pub use check::{Fault, Judgement, Reason};
 pub use error::LanguageError;
 pub use files::Files;
 pub use model::{Model, Settings};
-pub use together::Reader;
+pub use together::{MOST_AT_ONCE, Reader};
 
 /// Judges what others say they have made, for less than making it again.
 pub trait Checker: Send + 'static {

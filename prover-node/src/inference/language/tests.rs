@@ -264,10 +264,10 @@ async fn the_thread_takes_texts_together() {
     let expected = specs.iter().map(|spec| model.write(spec, &mut |_| ControlFlow::Continue(())).unwrap());
     let expected: Vec<_> = expected.map(Output::Text).collect();
 
-    let inference = Inference::spawn(inference::Model::Text(Box::new(model))).unwrap();
+    let inference = Inference::of(inference::Model::Text(Box::new(model)));
     let asked = specs.into_iter().map(|spec| {
         let spec = Spec::Text(spec);
-        let asked = Asked { spec, noise_seed: B256::ZERO, deadline: u64::MAX, job: None };
+        let asked = Asked { model: B256::ZERO, spec, noise_seed: B256::ZERO, deadline: u64::MAX, job: None };
         inference.generate(asked, |_| {})
     });
     let made = futures_util::future::try_join_all(asked).await.unwrap();

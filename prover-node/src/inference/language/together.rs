@@ -7,6 +7,9 @@ use oracle::{output::Text, spec::TextSpec};
 use super::{LanguageError, greedy::Draft, model::Model, product};
 use crate::inference::Progress;
 
+/// No model writes more texts than that together.
+pub const MOST_AT_ONCE: usize = product::FEW;
+
 /// Who waits for a text.
 pub trait Reader {
     /// Told after every token; `Break` says that nobody waits any more.
@@ -29,7 +32,7 @@ impl Model {
     /// depend on its size, so there it is one.
     #[must_use]
     pub fn at_once(&self) -> usize {
-        if self.decoder.device().is_cpu() { product::FEW } else { 1 }
+        if self.decoder.device().is_cpu() { MOST_AT_ONCE } else { 1 }
     }
 
     /// Writes `first`, and what `more` has meanwhile; asked again after every token, until everything is written. Beam
