@@ -9,8 +9,7 @@ use oracle::chain::ChainArgs;
 
 use crate::commands::{
     Context, account, advance, appeal, balance, fetch, models, quote, relay, sign, status, submit, terminal::Terminal,
-    tolerance,
-    verifiers, withdraw,
+    tolerance, verifiers, withdraw,
 };
 
 /// Pay for a generation, have a drawn committee of staked verifiers agree on it, fetch it.
