@@ -231,8 +231,12 @@ async fn what_a_reorganisation_threw_out_is_sent_again() -> Result<()> {
     purse.pending(1).await?;
     // Asked for again meanwhile, it is not sent twice.
     let mut again = send(&wallet, purse.transfer(1, 10_000)).await;
+    // Once the next one is on its way, that one has been looked at.
+    let mut next = send(&wallet, purse.transfer(2, 10_000)).await;
+    purse.pending(2).await?;
     assert!(purse.mine_until(&mut again).await?.is_ok());
-    assert_eq!((purse.used().await?, purse.received().await?), (1, U256::from(1_001)));
+    assert!(purse.mine_until(&mut next).await?.is_ok());
+    assert_eq!((purse.used().await?, purse.received().await?), (2, U256::from(1_001 + 1_002)));
     Ok(())
 }
 

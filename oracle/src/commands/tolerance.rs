@@ -1,5 +1,7 @@
 //! `oracle tolerance`: how far apart honest machines are, and which profile follows.
 
+mod plot;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -48,6 +50,9 @@ pub(crate) struct Args {
     /// A model's folder: put the profile and the evidence into its manifest, which makes another model of it
     #[arg(long, value_name = "DIR")]
     write: Option<PathBuf>,
+    /// Draw the shares by distance, as SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -136,6 +141,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> eyre::Result<ExitCode> {
         same_prompt,
         other_prompt,
     };
+    if let Some(path) = &args.plot {
+        let drawn = plot::draw(&measured, report.profile.as_ref());
+        let written = write_atomically(path, drawn.wrap_err("the plot cannot be drawn")?.as_bytes());
+        written.wrap_err_with(|| format!("cannot write {}", path.display()))?;
+    }
     context.terminal.result(&report, human)?;
 
     let profile = match profile {

@@ -17,10 +17,12 @@ use oracle::{
     dataset::{Dataset, Provenance, Row, noise_seed},
     manifest::{LocalModel, Pipeline},
     models_dir::ModelsDirArgs,
+    spec::{Spec, TextArgs},
 };
 use serde::Serialize;
 
 use super::{
+    generate::complete,
     parallel::in_parallel,
     print_json,
     profile::{arithmetic, described},
@@ -69,6 +71,8 @@ pub struct CalibrateArgs {
     /// Outputs made at once, each by a thread of its own [default: one for each core]
     #[arg(long, env = "QUORATE_THREADS", value_name = "N")]
     threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    text: TextArgs,
 }
 
 /// A file of digests.
@@ -85,12 +89,28 @@ struct Measured {
 /// A prompt and the number of its noise seed.
 type Job = (Arc<str>, u32);
 
+/// What all jobs have in common.
+struct Study<'a> {
+    files: &'a LocalModel,
+    text: &'a TextArgs,
+    jobs: Vec<Job>,
+    threads: NonZeroUsize,
+}
+
 /// Runs the command.
 pub fn execute(args: &CalibrateArgs, json: bool) -> eyre::Result<()> {
     let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
-    let prompts = read_prompts(&args.prompts, &args.template)?;
-    let jobs = jobs(&prompts, &files.manifest.pipeline, args.seeds)?;
-    let threads = args.threads.or(thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let study = Study {
+        files: &files,
+        text: &args.text,
+        jobs: jobs(&read_prompts(&args.prompts, &args.template)?, &files.manifest.pipeline, args.seeds),
+        threads: args.threads.or(thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+    };
+    for (prompt, _) in &study.jobs {
+        let spec = study.spec(prompt)?;
+        let taken = files.manifest.pipeline.takes(&spec);
+        taken.map_err(|error| eyre!("{prompt:?} cannot be asked for: {error}"))?;
+    }
     fs::create_dir_all(&args.out).map_err(|error| eyre!("cannot make {}: {error}", args.out.display()))?;
 
     let mut measured = Vec::new();
@@ -98,7 +118,7 @@ pub fn execute(args: &CalibrateArgs, json: bool) -> eyre::Result<()> {
         let profile = described(&settings, &files.manifest.pipeline);
         let file = args.out.join(profile.replace([' ', ':'], "-")).with_extension("parquet");
         eprintln!("{profile}: {}", file.display());
-        let (digests, new) = measure(&files, settings, &jobs, &file, threads)?;
+        let (digests, new) = study.measure(settings, &file)?;
         measured.push(Measured { device_profile: profile, file, digests, new });
     }
     match json {
@@ -127,61 +147,60 @@ fn ways(args: &CalibrateArgs, files: &LocalModel) -> Vec<Settings> {
     arithmetic.iter().flat_map(way).collect()
 }
 
-/// Makes what is missing; returns how many digests there are, and how many of them are new.
-fn measure(
-    files: &LocalModel,
-    settings: Settings,
-    jobs: &[Job],
-    file: &Path,
-    threads: NonZeroUsize,
-) -> eyre::Result<(usize, usize)> {
-    let pipeline = &files.manifest.pipeline;
-    let provenance = Provenance {
-        model: files.manifest.name.clone(),
-        files: files.manifest.files_hash(),
-        spec: pipeline.spec(""),
-        device_profile: described(&settings, pipeline),
-        machine: machine(settings.device),
-        build: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
-        fraud: None,
-    };
-    let mut dataset = match file.exists() {
-        true => Dataset::read(file)?,
-        false => Dataset { provenance: provenance.clone(), rows: Vec::new() },
-    };
-    ensure!(
-        dataset.provenance == provenance,
-        "{} was measured otherwise: with another model, machine or version; choose another --out",
-        file.display()
-    );
-    let done: HashSet<Job> = dataset.rows.iter().map(|row| (row.prompt.clone(), row.seed)).collect();
-    let missing: Vec<_> = jobs.iter().filter(|job| !done.contains(*job)).collect();
-    if missing.is_empty() {
-        return Ok((dataset.rows.len(), 0));
+impl Study<'_> {
+    fn spec(&self, prompt: &str) -> eyre::Result<Spec> {
+        complete(&self.files.manifest.pipeline, prompt, self.text)
     }
 
-    let model = Model::try_out(files, settings)?;
-    let make = |(prompt, seed): &&Job| {
-        let start = Instant::now();
-        let spec = pipeline.spec(prompt);
-        let output = model.generate(&spec, noise_seed(*seed), &mut |_| ControlFlow::Continue(()))?;
-        let seconds = start.elapsed().as_secs_f32();
-        eyre::Ok(Row { prompt: prompt.clone(), seed: *seed, digest: output.digest(), seconds })
-    };
-    let bar = progress_bar(missing.len() as u64, "digests");
-    let mut saved = Instant::now();
-    let ended = in_parallel(&missing, threads, make, |made| {
-        dataset.rows.push(made?);
-        bar.inc(1);
-        if saved.elapsed() > SAVED {
-            save(&mut dataset, file)?;
-            saved = Instant::now();
+    /// Makes what is missing; returns how many digests there are, and how many of them are new.
+    fn measure(&self, settings: Settings, file: &Path) -> eyre::Result<(usize, usize)> {
+        let manifest = &self.files.manifest;
+        let provenance = Provenance {
+            model: manifest.name.clone(),
+            files: manifest.files_hash(),
+            spec: self.spec("")?,
+            device_profile: described(&settings, &manifest.pipeline),
+            machine: machine(settings.device),
+            build: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
+            fraud: None,
+        };
+        let mut dataset = match file.exists() {
+            true => Dataset::read(file)?,
+            false => Dataset { provenance: provenance.clone(), rows: Vec::new() },
+        };
+        ensure!(
+            dataset.provenance == provenance,
+            "{} was measured otherwise: with another model, spec, machine or version; choose another --out",
+            file.display()
+        );
+        let done: HashSet<Job> = dataset.rows.iter().map(|row| (row.prompt.clone(), row.seed)).collect();
+        let missing: Vec<_> = self.jobs.iter().filter(|job| !done.contains(*job)).collect();
+        if missing.is_empty() {
+            return Ok((dataset.rows.len(), 0));
         }
-        Ok(())
-    });
-    bar.finish_and_clear();
-    save(&mut dataset, file)?;
-    ended.map(|()| (dataset.rows.len(), missing.len()))
+
+        let model = Model::try_out(self.files, settings)?;
+        let make = |(prompt, seed): &&Job| {
+            let start = Instant::now();
+            let output = model.generate(&self.spec(prompt)?, noise_seed(*seed), &mut |_| ControlFlow::Continue(()))?;
+            let seconds = start.elapsed().as_secs_f32();
+            eyre::Ok(Row { prompt: prompt.clone(), seed: *seed, digest: output.digest(), seconds })
+        };
+        let bar = progress_bar(missing.len() as u64, "digests");
+        let mut saved = Instant::now();
+        let ended = in_parallel(&missing, self.threads, make, |made| {
+            dataset.rows.push(made?);
+            bar.inc(1);
+            if saved.elapsed() > SAVED {
+                save(&mut dataset, file)?;
+                saved = Instant::now();
+            }
+            Ok(())
+        });
+        bar.finish_and_clear();
+        save(&mut dataset, file)?;
+        ended.map(|()| (dataset.rows.len(), missing.len()))
+    }
 }
 
 /// In an order that does not tell who was faster.
@@ -210,15 +229,12 @@ fn read_prompts(file: &Path, template: &str) -> eyre::Result<Vec<Arc<str>>> {
 }
 
 /// One seed of all prompts after the other, so that whatever is there covers all of them.
-fn jobs(prompts: &[Arc<str>], pipeline: &Pipeline, seeds: u32) -> eyre::Result<Vec<Job>> {
-    for prompt in prompts {
-        pipeline.takes(&pipeline.spec(prompt)).map_err(|error| eyre!("{prompt:?} cannot be asked for: {error}"))?;
-    }
+fn jobs(prompts: &[Arc<str>], pipeline: &Pipeline, seeds: u32) -> Vec<Job> {
     let seeds = match pipeline {
         Pipeline::Image(_) => 1..=seeds,
         Pipeline::Text(_) => 0..=0,
     };
-    Ok(seeds.flat_map(|seed| prompts.iter().map(move |prompt| (prompt.clone(), seed))).collect())
+    seeds.flat_map(|seed| prompts.iter().map(move |prompt| (prompt.clone(), seed))).collect()
 }
 
 /// What computes, in its maker's words.

@@ -146,7 +146,7 @@ pub fn execute(args: GenerateArgs, json: bool) -> eyre::Result<()> {
 }
 
 /// What the model makes of a prompt, with what was typed of texts.
-fn complete(pipeline: &Pipeline, prompt: &str, text: &TextArgs) -> eyre::Result<Spec> {
+pub(super) fn complete(pipeline: &Pipeline, prompt: &str, text: &TextArgs) -> eyre::Result<Spec> {
     match (pipeline.spec(prompt), text.first_typed()) {
         (Spec::Text(usual), _) => Ok(Spec::Text(text.complete(usual))),
         (spec, None) => Ok(spec),
