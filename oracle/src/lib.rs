@@ -6,6 +6,7 @@
 pub mod appeal;
 pub mod chain;
 pub mod commitment;
+pub mod compare;
 pub mod dataset;
 pub mod delegation;
 pub mod digest;
