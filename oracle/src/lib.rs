@@ -20,6 +20,7 @@ pub mod job;
 pub mod keys;
 pub mod manifest;
 pub mod models_dir;
+pub mod odds;
 pub mod output;
 pub mod panics;
 pub mod pull;

@@ -6,6 +6,7 @@ pub(crate) mod appeal;
 pub(crate) mod balance;
 pub(crate) mod fetch;
 pub(crate) mod models;
+pub(crate) mod odds;
 pub(crate) mod quote;
 pub(crate) mod relay;
 pub(crate) mod sign;
@@ -15,6 +16,7 @@ pub(crate) mod tolerance;
 pub(crate) mod verifiers;
 pub(crate) mod withdraw;
 
+mod assurance;
 mod files;
 mod follow;
 mod order;
