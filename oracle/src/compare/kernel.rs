@@ -226,3 +226,40 @@ impl Kernel for Matches {
         self
     }
 }
+
+/// The sums of the distances.
+#[derive(Default)]
+pub(super) struct Sums {
+    lanes: [[u64; WIDTH]; 4],
+}
+
+impl Sums {
+    pub(super) fn total(self) -> [u64; 4] {
+        self.lanes.map(|lane| lane.iter().sum())
+    }
+}
+
+impl Kernel for Sums {
+    #[inline(always)]
+    fn many(&mut self, distances: &[[u64; WIDTH]; 4]) {
+        for (sums, distances) in self.lanes.iter_mut().zip(distances) {
+            for (sum, bits) in sums.iter_mut().zip(distances) {
+                *sum = sum.wrapping_add(*bits);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn one(&mut self, distances: [u64; 4]) {
+        for (sums, bits) in self.lanes.iter_mut().zip(distances) {
+            sums[0] += bits;
+        }
+    }
+
+    fn merge(mut self, other: Self) -> Self {
+        for (mine, theirs) in self.lanes.iter_mut().flatten().zip(other.lanes.iter().flatten()) {
+            *mine += theirs;
+        }
+        self
+    }
+}
