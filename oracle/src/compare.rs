@@ -63,8 +63,8 @@ pub fn matches(pairs: &[Pairs<'_>], accept: [u8; 4]) -> u64 {
     count(Processor::new(), pairs, || Matches::within(accept)).total()
 }
 
-/// The sums of the distances of each lane, in bits, most significant lane first. Nothing that looks at every pair is
-/// faster, so it is also the limit that the others are measured against.
+/// The sums of the distances of each lane, in bits, most significant lane first. That is four differences, population
+/// counts and additions a pair and nothing else, which is what a machine's limit is measured with.
 #[must_use]
 pub fn sums(pairs: &[Pairs<'_>]) -> [u64; 4] {
     count(Processor::new(), pairs, Sums::default).total()

@@ -92,23 +92,28 @@ impl Committee {
     #[must_use]
     pub fn right_against(self, hostile: u8, agreement: f64) -> f64 {
         let honest = self.size.saturating_sub(hostile);
-        (self.quorum()..=honest).map(|agreeing| binomial(honest, agreeing, agreement)).sum()
+        (self.quorum()..=honest)
+            .map(|agreeing| binomial(honest, agreeing, agreement))
+            .fold(0.0, |sum, chance| sum + chance)
     }
 
     /// Chances of the verdicts, where some seats are known already and the others are drawn from `pool`.
     fn verdicts(self, pool: Pool, agreement: f64, known: Known) -> Verdicts {
-        let (mut right, mut wrong) = (0.0, 0.0);
-        let drawn = self.size - known.hostile - known.honest_missing;
+        let (quorum, drawn) = (self.quorum(), self.size - known.hostile - known.honest_missing);
+        let mut verdicts = Verdicts::default();
         for hostile in 0..=drawn {
             let chance = pool.draws(drawn, hostile);
-            let honest = drawn - hostile;
-            let agreeing = (self.quorum()..=honest).map(|agreeing| binomial(honest, agreeing, agreement));
-            right += chance * agreeing.sum::<f64>();
-            if hostile + known.hostile >= self.quorum() {
-                wrong += chance;
+            if hostile + known.hostile >= quorum {
+                verdicts.wrong += chance;
+                continue;
+            }
+            // Both are summed up: as the difference from 1 a small one would be rounding alone.
+            for agreeing in 0..=drawn - hostile {
+                let chance = chance * binomial(drawn - hostile, agreeing, agreement);
+                *(if agreeing >= quorum { &mut verdicts.right } else { &mut verdicts.unresolved }) += chance;
             }
         }
-        Verdicts { right, wrong, unresolved: (1.0 - right - wrong).max(0.0) }
+        verdicts
     }
 }
 

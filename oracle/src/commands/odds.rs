@@ -191,11 +191,12 @@ fn never_pays(bond: f64) -> String {
     }
 }
 
-/// A small chance needs its exponent.
+/// A small chance needs its exponent, and none is not the same as one that rounds to nothing.
 fn percent(chance: f64) -> String {
-    match chance > 0.0 && chance < 1e-6 {
-        true => format!("{chance:.1e}"),
-        false => format!("{:.4} %", 100.0 * chance),
+    match chance {
+        0.0 => "0".to_owned(),
+        chance if chance < 1e-6 => format!("{chance:.1e}"),
+        chance => format!("{:.4} %", 100.0 * chance),
     }
 }
 
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_small_chance_keeps_its_digits() {
-        assert_eq!([percent(0.0), percent(1.0), percent(0.998_9)], ["0.0000 %", "100.0000 %", "99.8900 %"]);
+        assert_eq!([percent(0.0), percent(1.0), percent(0.998_9)], ["0", "100.0000 %", "99.8900 %"]);
         assert_eq!(percent(1.2e-9), "1.2e-9");
     }
 }

@@ -241,18 +241,20 @@ impl Sums {
 
 impl Kernel for Sums {
     #[inline(always)]
-    fn many(&mut self, distances: &[[u64; WIDTH]; 4]) {
-        for (sums, distances) in self.lanes.iter_mut().zip(distances) {
-            for (sum, bits) in sums.iter_mut().zip(distances) {
-                *sum = sum.wrapping_add(*bits);
-            }
+    fn many(&mut self, [a, b, c, d]: &[[u64; WIDTH]; 4]) {
+        let [sa, sb, sc, sd] = &mut self.lanes;
+        for at in 0..WIDTH {
+            sa[at] = sa[at].wrapping_add(a[at]);
+            sb[at] = sb[at].wrapping_add(b[at]);
+            sc[at] = sc[at].wrapping_add(c[at]);
+            sd[at] = sd[at].wrapping_add(d[at]);
         }
     }
 
     #[inline(always)]
     fn one(&mut self, distances: [u64; 4]) {
         for (sums, bits) in self.lanes.iter_mut().zip(distances) {
-            sums[0] += bits;
+            sums[0] = sums[0].wrapping_add(bits);
         }
     }
 
