@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     Context,
-    terminal::{Progress, listing, table},
+    terminal::{Progress, listing, percent, table},
 };
 
 /// Of what.
@@ -158,13 +158,13 @@ fn human(report: &Report) -> String {
     ];
     if let Some(Accepted { accept, matches, share }) = &report.accepted {
         let accept = accept.map(|bits| bits.to_string()).join(",");
-        lines.push(("accepted", format!("{matches} within {accept}: {}", percent(*share))));
+        lines.push(("accepted", format!("{matches} within {accept}: {}", self::share(*share))));
     }
 
     let mut shares = table(["within", LANES[0], LANES[1], LANES[2], LANES[3], "all four"]);
     for row in &report.shares {
-        let [a, b, c, d] = row.lanes.map(percent);
-        shares.add_row([row.bits.to_string(), a, b, c, d, percent(row.joint)]);
+        let [a, b, c, d] = row.lanes.map(share);
+        shares.add_row([row.bits.to_string(), a, b, c, d, share(row.joint)]);
     }
 
     let mut counts = table(["distance", LANES[0], LANES[1], LANES[2], LANES[3], "largest"]);
@@ -177,12 +177,8 @@ fn human(report: &Report) -> String {
     format!("{}\n{counts}\n\n{shares}", listing(&lines))
 }
 
-fn percent(share: Option<f64>) -> String {
-    match share {
-        Some(share) if share > 0.0 && share < 1e-6 => format!("{share:.1e}"),
-        Some(share) => format!("{:.4} %", 100.0 * share),
-        None => "-".to_owned(),
-    }
+fn share(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), percent)
 }
 
 /// Parses the accept distance of each lane.

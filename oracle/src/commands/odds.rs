@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     Context,
     assurance::{BeliefArgs, chance, smallest},
-    terminal::{listing, table},
+    terminal::{listing, percent, table},
     terms::committee_size,
 };
 
@@ -191,27 +191,7 @@ fn never_pays(bond: f64) -> String {
     }
 }
 
-/// A small chance needs its exponent, and none is not the same as one that rounds to nothing.
-fn percent(chance: f64) -> String {
-    match chance {
-        0.0 => "0".to_owned(),
-        chance if chance < 1e-6 => format!("{chance:.1e}"),
-        chance => format!("{:.4} %", 100.0 * chance),
-    }
-}
-
 fn gain(text: &str) -> Result<f64, String> {
     let gain = text.parse().ok().filter(|gain: &f64| gain.is_finite() && *gain >= 0.0);
     gain.ok_or_else(|| "a gain is a number of shares from 0, such as 50".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_small_chance_keeps_its_digits() {
-        assert_eq!([percent(0.0), percent(1.0), percent(0.998_9)], ["0", "100.0000 %", "99.8900 %"]);
-        assert_eq!(percent(1.2e-9), "1.2e-9");
-    }
 }
