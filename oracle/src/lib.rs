@@ -6,6 +6,7 @@
 pub mod appeal;
 pub mod chain;
 pub mod commitment;
+pub mod compare;
 pub mod dataset;
 pub mod delegation;
 pub mod digest;
@@ -19,6 +20,7 @@ pub mod job;
 pub mod keys;
 pub mod manifest;
 pub mod models_dir;
+pub mod odds;
 pub mod output;
 pub mod panics;
 pub mod pull;

@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 use oracle::chain::ChainArgs;
 
 use crate::commands::{
-    Context, account, advance, appeal, balance, fetch, models, quote, relay, sign, status, submit, terminal::Terminal,
-    tolerance, verifiers, withdraw,
+    Context, account, advance, appeal, balance, compare, fetch, models, odds, quote, relay, sign, status, submit,
+    terminal::Terminal, tolerance, verifiers, withdraw,
 };
 
 /// Pay for a generation, have a drawn committee of staked verifiers agree on it, fetch it.
@@ -47,6 +47,10 @@ enum Command {
     Verifiers(verifiers::Args),
     /// Show what a job costs and what it puts at risk
     Quote(quote::Args),
+    /// Count how far the digests of the same prompt are apart
+    Compare(compare::Args),
+    /// Show how often a committee is right, and what a fraud stands to lose
+    Odds(odds::Args),
     /// Show what an account has
     Balance(balance::Args),
     /// Add to the balance that pays for requests and appeals
@@ -92,6 +96,8 @@ async fn run(command: Command, context: &Context) -> eyre::Result<ExitCode> {
         Command::Models(args) => models::run(args, context).await,
         Command::Verifiers(args) => verifiers::run(args, context).await,
         Command::Quote(args) => quote::run(args, context).await,
+        Command::Compare(args) => compare::run(&args, context),
+        Command::Odds(args) => odds::run(&args, context),
         Command::Balance(args) => balance::run(args, context).await,
         Command::Deposit(args) => withdraw::deposit(args, context).await,
         Command::Withdraw(args) => withdraw::withdraw(args, context).await,

@@ -4,8 +4,10 @@ pub(crate) mod account;
 pub(crate) mod advance;
 pub(crate) mod appeal;
 pub(crate) mod balance;
+pub(crate) mod compare;
 pub(crate) mod fetch;
 pub(crate) mod models;
+pub(crate) mod odds;
 pub(crate) mod quote;
 pub(crate) mod relay;
 pub(crate) mod sign;
@@ -15,6 +17,7 @@ pub(crate) mod tolerance;
 pub(crate) mod verifiers;
 pub(crate) mod withdraw;
 
+mod assurance;
 mod files;
 mod follow;
 mod order;

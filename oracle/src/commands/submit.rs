@@ -39,6 +39,7 @@ Examples:
   oracle submit \"a red apple on a blue plate\" --model emoji-64 --keystore me.json --wait
   oracle submit \"a fox\" --model 0x8c1d --size 64 --steps 20 --guidance 5 --keystore me.json
   oracle submit \"a fox\" --model 0x8c1d --committee 5 --super-majority --share 0.002 --keystore me.json
+  oracle submit \"a fox\" --model 0x8c1d --assurance 0.9999 --agreement 0.995 --hostile 0.1 --keystore me.json
   oracle submit \"Why is the sky blue?\" --model smollm2-135m --max-tokens 64 --keystore me.json --wait";
 
 pub(crate) async fn run(args: Args, context: &Context) -> eyre::Result<ExitCode> {

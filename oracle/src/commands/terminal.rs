@@ -172,6 +172,15 @@ pub(crate) fn listing(lines: &[(&str, String)]) -> String {
     lines.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
 }
 
+/// A share or a chance. A small one needs its exponent, and none is not the same as one that rounds to nothing.
+pub(crate) fn percent(share: f64) -> String {
+    match share {
+        0.0 => "0".to_owned(),
+        share if share < 1e-6 => format!("{share:.1e}"),
+        share => format!("{:.4} %", 100.0 * share),
+    }
+}
+
 fn print(text: &str) -> io::Result<()> {
     match writeln!(io::stdout(), "{text}") {
         // `oracle ... | head` has seen enough.
@@ -183,4 +192,15 @@ fn print(text: &str) -> io::Result<()> {
 fn one_line(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     printable(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_share_keeps_its_digits_and_none_is_nothing() {
+        assert_eq!([percent(0.0), percent(1.0), percent(0.998_9)], ["0", "100.0000 %", "99.8900 %"]);
+        assert_eq!(percent(1.2e-9), "1.2e-9");
+    }
 }

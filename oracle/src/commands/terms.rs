@@ -4,12 +4,14 @@ use alloy::primitives::{Address, U256, aliases::U96};
 use oracle::{
     chain::IGenerationOracle::{Terms, Windows},
     fees::Offer,
+    odds::{Committee, LEAST_SUPER_MAJORITY},
 };
 
-use super::typed::Ether;
+use super::{
+    assurance::{BeliefArgs, chance, smallest},
+    typed::Ether,
+};
 
-/// Fewest seats that can decide by two thirds.
-const LEAST_SUPER_MAJORITY: u8 = 5;
 /// The most gas that a consumer is called with.
 const MOST_CONSUMER_GAS: u32 = 500_000;
 /// What a consumer is called with if nothing is said.
@@ -21,10 +23,16 @@ const USUAL_CONSUMER_GAS: u32 = 200_000;
 pub(crate) struct TermsArgs {
     /// Seats in the first committee: odd, 3 to 31
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = committee_size)]
-    pub(crate) committee: u8,
+    committee: u8,
+    /// Take the smallest committee whose first verdict is right with this chance, by what is believed of the verifiers;
+    /// see `oracle odds`
+    #[arg(long, value_name = "CHANCE", conflicts_with = "committee", value_parser = chance)]
+    assurance: Option<f64>,
+    #[command(flatten)]
+    beliefs: BeliefArgs,
     /// Decide by more than two thirds of the committee instead of more than half; from 5 seats
     #[arg(long)]
-    pub(crate) super_majority: bool,
+    super_majority: bool,
     /// What one seat earns, in ETH [default: the least that the chain takes, and a quarter more]
     #[arg(long, value_name = "ETH")]
     share: Option<Ether>,
@@ -43,12 +51,13 @@ impl TermsArgs {
     /// Checked against what the chain takes. An offer follows the base fee, and so the share that is taken without
     /// being told has some to spare.
     pub(crate) fn resolve(&self, offer: &Offer, windows: &Windows, fixed_seed: bool) -> eyre::Result<Terms> {
+        let committee = self.committee()?;
         eyre::ensure!(
-            !self.super_majority || self.committee >= LEAST_SUPER_MAJORITY,
+            !self.super_majority || committee >= LEAST_SUPER_MAJORITY,
             "a super-majority takes a committee of {LEAST_SUPER_MAJORITY} or more"
         );
         Ok(Terms {
-            committeeSize: self.committee,
+            committeeSize: committee,
             superMajority: self.super_majority,
             fixedSeed: fixed_seed,
             share: share(self.share, offer)?,
@@ -56,6 +65,12 @@ impl TermsArgs {
             consumer: self.consumer.unwrap_or_default(),
             consumerGas: if self.consumer.is_some() { self.consumer_gas } else { 0 },
         })
+    }
+
+    fn committee(&self) -> eyre::Result<u8> {
+        let Some(assurance) = self.assurance else { return Ok(self.committee) };
+        let committee = Committee { size: self.committee, super_majority: self.super_majority };
+        Ok(smallest(self.beliefs.odds(committee, None), assurance)?.committee.size)
     }
 }
 
@@ -66,7 +81,7 @@ pub(crate) fn commit_windows(offer: &Offer, windows: &Windows) -> (u32, u32) {
 }
 
 /// Parses a size that the oracle takes.
-fn committee_size(text: &str) -> Result<u8, String> {
+pub(crate) fn committee_size(text: &str) -> Result<u8, String> {
     let size = text.parse().ok().filter(|size: &u8| (3..=31).contains(size) && size % 2 == 1);
     size.ok_or_else(|| "a committee has an odd number of seats, 3 to 31".to_owned())
 }

@@ -1,5 +1,6 @@
 //! The benchmarks that `scripts/bench` runs. Figures for people, or one line of JSON with `--json`.
 
+mod compare;
 mod gas;
 mod hashes;
 mod images;
@@ -30,6 +31,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum What {
+    /// All pairs within classes of digests, a billion of them, beside other programs and the machine's own limits
+    Compare(compare::CompareArgs),
     /// Gas of a job by the size of its committee, of each of its steps, and of a draw by the size of the pool
     Gas,
     /// Pictures and tokens a second, beside other programs; what checking a text costs; and seconds that a picture takes,
@@ -84,6 +87,7 @@ async fn main() -> ExitCode {
 
 async fn run(Args { json, what }: Args) -> Result<()> {
     match what {
+        What::Compare(args) => tell(&compare::measure(&args)?, json, compare::print),
         What::Gas => tell(&gas::measure().await?, json, gas::print),
         What::Inference { texts, images } => {
             let texts = texts.model.as_deref().map(|model| texts::measure(model, &texts)).transpose()?;
