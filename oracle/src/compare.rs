@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 
 pub use self::classes::{Classes, ClassesError};
 use self::{
-    kernel::{Kernel, Largest, Matches, PerLane, Sums},
+    kernel::{Kernel, Largest, Matches, PerLane, Sum},
     processor::Processor,
 };
 use crate::digest::Digest;
@@ -63,11 +63,11 @@ pub fn matches(pairs: &[Pairs<'_>], accept: [u8; 4]) -> u64 {
     count(Processor::new(), pairs, || Matches::within(accept)).total()
 }
 
-/// The sums of the distances of each lane, in bits, most significant lane first. That is four differences, population
-/// counts and additions a pair and nothing else, which is what a machine's limit is measured with.
+/// The sum of all distances, in bits: four differences and population counts a pair and their sum, which is the least that
+/// any comparison has to do.
 #[must_use]
-pub fn sums(pairs: &[Pairs<'_>]) -> [u64; 4] {
-    count(Processor::new(), pairs, Sums::default).total()
+pub fn sum(pairs: &[Pairs<'_>]) -> u64 {
+    count(Processor::new(), pairs, Sum::default).total()
 }
 
 impl Columns {
@@ -152,6 +152,18 @@ impl Histogram {
     #[must_use]
     pub fn within(&self, bits: usize) -> u64 {
         self.0.iter().take(bits + 1).sum()
+    }
+
+    /// One pair more.
+    pub(crate) fn count(&mut self, bits: u32) {
+        self.0[bits as usize] += 1;
+    }
+
+    /// Takes away what is part of it.
+    pub(crate) fn remove(&mut self, part: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(part.0) {
+            *mine -= theirs;
+        }
     }
 
     /// Adds another's.
@@ -303,11 +315,11 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_those_of_the_histograms() {
+    fn the_sum_is_that_of_the_histograms() {
         let (a, b) = (set(&scattered(300)), set(&scattered(20)));
         let pairs = [Pairs::Within(&a), Pairs::Between(&b, &a)];
-        let sum = |lane: Histogram| lane.0.iter().zip(0..).map(|(count, bits)| count * bits).sum::<u64>();
-        assert_eq!(sums(&pairs), histograms(&pairs).map(sum));
+        let of_lane = |lane: Histogram| lane.0.iter().zip(0..).map(|(count, bits)| count * bits).sum::<u64>();
+        assert_eq!(sum(&pairs), histograms(&pairs).map(of_lane).iter().sum::<u64>());
     }
 
     #[test]

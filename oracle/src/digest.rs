@@ -147,12 +147,7 @@ impl ToleranceProfile {
     /// How `reference` sees `digest`; the same the other way round.
     #[must_use]
     pub fn zone(&self, reference: &Digest, digest: &Digest) -> Zone {
-        self.zone_of(reference.distances(digest))
-    }
-
-    /// The zone of two digests that are so many bits apart, lane by lane.
-    #[must_use]
-    pub fn zone_of(&self, distances: [u32; 4]) -> Zone {
+        let distances = reference.distances(digest);
         let within = |bounds: &[u8; 4]| distances.iter().zip(bounds).all(|(&bits, &bound)| bits <= u32::from(bound));
         if within(&self.accept) {
             Zone::Accepted

@@ -352,6 +352,8 @@ mod tests {
     struct Played {
         verdicts: [f64; 3],
         slashed: f64,
+        /// Committees whose first seat was honest.
+        honest_first: u32,
         shares: f64,
     }
 
@@ -389,6 +391,7 @@ mod tests {
         Played {
             verdicts: verdicts.map(|count| f64::from(count) / f64::from(times)),
             slashed: f64::from(slashed) / f64::from(honest_first.max(1)),
+            honest_first,
             shares: shares / f64::from(times),
         }
     }
@@ -428,16 +431,17 @@ mod tests {
             let played = play(odds, times, &mut Dice(keccak256(salt.to_be_bytes())));
 
             // Five and a half standard deviations, of a share at least as scattered as one in a thousand.
-            let near = |found: f64, chance: f64| {
-                let scatter = (chance * (1.0 - chance)).max(1e-3) / (f64::from(times) / 4.0);
+            let near = |found: f64, chance: f64, trials: u32| {
+                let scatter = (chance * (1.0 - chance)).max(1e-3) / f64::from(trials);
                 (found - chance).abs() < 5.5 * scatter.sqrt()
             };
             let Verdicts { right, wrong, unresolved } = odds.verdicts();
             prop_assert!((right + wrong + unresolved - 1.0).abs() < 1e-12);
             for (found, chance) in played.verdicts.into_iter().zip([right, wrong, unresolved]) {
-                prop_assert!(near(found, chance), "{} instead of {}", found, chance);
+                prop_assert!(near(found, chance, times), "{} instead of {}", found, chance);
             }
-            prop_assert!(near(played.slashed, odds.honest_slashed()), "slashed {} for {}", played.slashed, odds.honest_slashed());
+            let slashed = near(played.slashed, odds.honest_slashed(), played.honest_first.max(1));
+            prop_assert!(slashed, "slashed {} for {}", played.slashed, odds.honest_slashed());
             let expected = odds.expected_shares();
             let most = 5.5 * f64::from(size) / 2.0 / f64::from(times).sqrt();
             prop_assert!((played.shares - expected).abs() < most, "shares {} for {}", played.shares, expected);

@@ -17,21 +17,18 @@ use serde::Serialize;
 
 pub use self::interval::{Share, upper_bound};
 use crate::{
+    compare::{Columns, Histogram, Pairs, histograms, largest, matches},
     dataset::{Dataset, Provenance},
-    digest::{Digest, LANES, MAX_ACCEPT, MAX_REJECT, ToleranceProfile, Zone},
+    digest::{Digest, LANES, MAX_ACCEPT, MAX_REJECT, ToleranceProfile},
 };
 
-/// Bits of a lane.
-const BITS: usize = 64;
-
 /// How many pairs are how far apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Distances {
-    /// By lane, most significant first, and bits.
-    lanes: [[u64; BITS + 1]; 4],
-    /// By the bits of the lane that is furthest apart.
-    joint: [u64; BITS + 1],
-    pairs: u64,
+    /// By lane, most significant first.
+    lanes: [Histogram; 4],
+    /// By the lane that is furthest apart.
+    joint: Histogram,
 }
 
 /// What data sets tell of a model.
@@ -48,7 +45,14 @@ pub struct Measurement {
     pub same_prompt: Distances,
     /// Pairs of other prompts, of the first set.
     pub other_prompt: Distances,
-    first: Vec<(usize, Digest)>,
+    first: Others,
+}
+
+/// Digests of other pictures.
+#[derive(Debug, Clone)]
+struct Others {
+    by_prompt: Vec<Columns>,
+    all: Columns,
 }
 
 /// What a profile must keep to: shares of jobs, of which more may not be.
@@ -112,38 +116,39 @@ pub enum ToleranceError {
     },
 }
 
-impl Default for Distances {
-    fn default() -> Self {
-        Self { lanes: [[0; BITS + 1]; 4], joint: [0; BITS + 1], pairs: 0 }
-    }
-}
-
 impl Distances {
+    fn of(pairs: &[Pairs<'_>]) -> Self {
+        Self { lanes: histograms(pairs), joint: largest(pairs) }
+    }
+
     /// Counts a pair that is so many bits apart, lane by lane.
     pub fn count(&mut self, distances: [u32; 4]) {
-        for (lane, bits) in self.lanes.iter_mut().zip(distances) {
-            lane[bits as usize] += 1;
-        }
-        self.joint[distances.into_iter().max().unwrap_or_default() as usize] += 1;
-        self.pairs += 1;
+        self.lanes.iter_mut().zip(distances).for_each(|(lane, bits)| lane.count(bits));
+        self.joint.count(distances.into_iter().max().unwrap_or_default());
+    }
+
+    fn without(mut self, part: &Self) -> Self {
+        self.lanes.iter_mut().zip(&part.lanes).for_each(|(lane, part)| lane.remove(part));
+        self.joint.remove(&part.joint);
+        self
     }
 
     /// Pairs in all.
     #[must_use]
     pub fn pairs(&self) -> u64 {
-        self.pairs
+        self.joint.pairs()
     }
 
     /// Pairs with at most `bits` between them in that lane.
     #[must_use]
     pub fn within(&self, lane: usize, bits: u8) -> Share {
-        Share { of: self.pairs, count: self.lanes[lane][..=usize::from(bits)].iter().sum() }
+        Share { of: self.pairs(), count: self.lanes[lane].within(bits.into()) }
     }
 
     /// Pairs with at most `bits` between them in every lane.
     #[must_use]
     pub fn within_all(&self, bits: u8) -> Share {
-        Share { of: self.pairs, count: self.joint[..=usize::from(bits)].iter().sum() }
+        Share { of: self.pairs(), count: self.joint.within(bits.into()) }
     }
 
     /// Pairs with more than `bits` between them in that lane.
@@ -156,7 +161,7 @@ impl Distances {
     /// The two that are furthest apart in that lane; 0 without any.
     #[must_use]
     pub fn furthest(&self, lane: usize) -> u8 {
-        (0..=BITS as u8).rev().find(|&bits| self.lanes[lane][usize::from(bits)] > 0).unwrap_or_default()
+        self.lanes[lane].0.iter().rposition(|&pairs| pairs > 0).map_or(0, |bits| bits as u8)
     }
 }
 
@@ -198,17 +203,9 @@ impl Measurement {
             return Err(ToleranceError::NoPairs);
         }
 
-        let mut prompts = HashMap::new();
-        let first: Vec<_> = first
-            .rows
-            .iter()
-            .map(|row| {
-                let count = prompts.len();
-                (*prompts.entry(&*row.prompt).or_insert(count), row.digest)
-            })
-            .collect();
-        let (mut same_prompt, mut other_prompt) = (Distances::default(), Distances::default());
-        each_pair(&first, |same, distances| if same { &mut same_prompt } else { &mut other_prompt }.count(distances));
+        let first = Others::of(first);
+        let same_prompt = Distances::of(&first.same_prompt());
+        let other_prompt = Distances::of(&[Pairs::Within(&first.all)]).without(&same_prompt);
         Ok(Self { honest, jobs, by_profiles, same_prompt, other_prompt, first })
     }
 
@@ -232,25 +229,32 @@ impl Measurement {
     /// Where a profile puts pairs of other pictures: of the same prompt, and of other prompts.
     #[must_use]
     pub fn others_by(&self, profile: &ToleranceProfile) -> (Zones, Zones) {
-        let (mut same_prompt, mut other_prompt) = (Zones::default(), Zones::default());
-        each_pair(&self.first, |same, distances| {
-            let zones = if same { &mut same_prompt } else { &mut other_prompt };
-            match profile.zone_of(distances) {
-                Zone::Accepted => zones.accepted += 1,
-                Zone::Grey => zones.grey += 1,
-                Zone::Rejected => zones.rejected += 1,
-            }
-        });
+        let zones = |pairs: &[Pairs<'_>]| {
+            let (accepted, unslashed) = (matches(pairs, profile.accept), matches(pairs, profile.reject));
+            let all: u64 = pairs.iter().map(Pairs::count).sum();
+            Zones { accepted, grey: unslashed - accepted, rejected: all - unslashed }
+        };
+        let (same_prompt, all) = (zones(&self.first.same_prompt()), zones(&[Pairs::Within(&self.first.all)]));
+        let other_prompt = Zones {
+            accepted: all.accepted - same_prompt.accepted,
+            grey: all.grey - same_prompt.grey,
+            rejected: all.rejected - same_prompt.rejected,
+        };
         (same_prompt, other_prompt)
     }
 }
 
-/// Tells of each pair whether it is of one prompt, and how far it is apart.
-fn each_pair(digests: &[(usize, Digest)], mut told: impl FnMut(bool, [u32; 4])) {
-    for (number, (prompt, digest)) in digests.iter().enumerate() {
-        for (other, theirs) in &digests[number + 1..] {
-            told(prompt == other, digest.distances(theirs));
+impl Others {
+    fn of(set: &Dataset) -> Self {
+        let mut by_prompt: HashMap<_, Columns> = HashMap::new();
+        for row in &set.rows {
+            by_prompt.entry(&*row.prompt).or_default().push(&row.digest);
         }
+        Self { by_prompt: by_prompt.into_values().collect(), all: set.rows.iter().map(|row| row.digest).collect() }
+    }
+
+    fn same_prompt(&self) -> Vec<Pairs<'_>> {
+        self.by_prompt.iter().map(Pairs::Within).collect()
     }
 }
 

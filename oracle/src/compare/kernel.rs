@@ -227,39 +227,35 @@ impl Kernel for Matches {
     }
 }
 
-/// The sums of the distances.
+/// The sum of all distances.
 #[derive(Default)]
-pub(super) struct Sums {
-    lanes: [[u64; WIDTH]; 4],
+pub(super) struct Sum {
+    sums: [u64; WIDTH],
 }
 
-impl Sums {
-    pub(super) fn total(self) -> [u64; 4] {
-        self.lanes.map(|lane| lane.iter().sum())
+impl Sum {
+    pub(super) fn total(self) -> u64 {
+        self.sums.iter().sum()
     }
 }
 
-impl Kernel for Sums {
+impl Kernel for Sum {
     #[inline(always)]
     fn many(&mut self, [a, b, c, d]: &[[u64; WIDTH]; 4]) {
-        let [sa, sb, sc, sd] = &mut self.lanes;
         for at in 0..WIDTH {
-            sa[at] = sa[at].wrapping_add(a[at]);
-            sb[at] = sb[at].wrapping_add(b[at]);
-            sc[at] = sc[at].wrapping_add(c[at]);
-            sd[at] = sd[at].wrapping_add(d[at]);
+            // Of four lanes, 256 bits at most.
+            let bits = a[at].wrapping_add(b[at]).wrapping_add(c[at]).wrapping_add(d[at]);
+            self.sums[at] = self.sums[at].wrapping_add(bits);
         }
     }
 
     #[inline(always)]
     fn one(&mut self, distances: [u64; 4]) {
-        for (sums, bits) in self.lanes.iter_mut().zip(distances) {
-            sums[0] = sums[0].wrapping_add(bits);
-        }
+        self.sums[0] += distances.iter().sum::<u64>();
     }
 
     fn merge(mut self, other: Self) -> Self {
-        for (mine, theirs) in self.lanes.iter_mut().flatten().zip(other.lanes.iter().flatten()) {
+        for (mine, theirs) in self.sums.iter_mut().zip(other.sums) {
             *mine += theirs;
         }
         self

@@ -11,7 +11,7 @@ use std::{
 
 use eyre::{Result, WrapErr as _, ensure};
 use oracle::{
-    compare::{Columns, Pairs, histograms, matches, sums},
+    compare::{Columns, Pairs, histograms, matches, sum},
     digest::Digest,
 };
 use rand_chacha::{
@@ -94,7 +94,7 @@ struct Extrapolation {
 /// What the machine could do.
 #[derive(Serialize)]
 struct Limits {
-    /// Four differences, population counts and additions, and nothing else.
+    /// Four differences and population counts and their sum, and nothing else.
     popcount_pairs_per_second: f64,
     /// Reading and writing of a copy, on all threads.
     memory_bytes_per_second: f64,
@@ -134,7 +134,7 @@ pub(crate) fn measure(args: &CompareArgs) -> Result<Comparisons> {
     let slices: Vec<_> = SLICES.iter().map(|&(classes, times)| slice(&all[..classes].repeat(times))).collect();
     let matching = best(|| matches(&all, ACCEPT));
     let seconds = best(|| histograms(&all));
-    let popcount = pairs as f64 / best(|| sums(&all));
+    let popcount = pairs as f64 / best(|| sum(&all));
     let bytes = memory(threads);
     let limits = Limits {
         popcount_pairs_per_second: popcount,
