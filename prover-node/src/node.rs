@@ -54,6 +54,7 @@ use crate::{
     wallet::{self, Purpose, Wallet},
 };
 
+pub(crate) use looking::REST;
 pub(crate) use sending::SOME_TIME;
 
 pub use crate::service::run;
@@ -74,6 +75,8 @@ pub struct Node {
     /// Which blocks count.
     pub(crate) finality: Finality,
     pub(crate) heads: watch::Receiver<ChainTime>,
+    /// Some of them, for those who merely wait.
+    pub(crate) calm: watch::Receiver<ChainTime>,
     pub(crate) archive: Archive,
     pub(crate) journal: Journal,
     pub(crate) wallet: Wallet,

@@ -57,11 +57,9 @@ impl Node {
                 return Err(StepError::Stopping);
             }
             match foretold {
-                // Others draw it; should they not, the last call is everybody's, whenever it pays from then on.
-                Some(false) => {
-                    let last_call = self.last_call(&look, round);
-                    self.rest(now, if now.time < last_call { last_call } else { u64::MAX }).await;
-                }
+                // Others draw it; should they not, the last call is everybody's, whenever it pays from then on. Some blocks
+                // later does as well.
+                Some(false) => self.rest().await,
                 _ => self.block_after(now).await,
             }
         }

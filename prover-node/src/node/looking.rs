@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Blocks after which a job is looked at again of which nothing is expected.
-const REST: u64 = 8;
+pub(crate) const REST: u64 = 8;
 
 impl Node {
     /// The newest block seen: the only clock.
@@ -29,15 +29,13 @@ impl Node {
         let _ = self.heads.clone().wait_for(|head| *head != seen).await;
     }
 
-    /// Waits for as long as there is nothing to do before `until`, in seconds since the epoch: for some blocks at most, and
-    /// not if the node is to stop. A job that only waits must not cost something at every block.
-    pub(super) async fn rest(&self, seen: ChainTime, until: u64) {
-        let mut heads = self.heads.clone();
-        let is_over = |head: &ChainTime| {
-            head.block < seen.block || head.block >= seen.block + REST || (head.time >= until && *head != seen)
-        };
+    /// Waits for some blocks, where nothing is expected: a job that only waits must not cost something at every block. Not if
+    /// the node is to stop.
+    pub(super) async fn rest(&self) {
+        let mut calm = self.calm.clone();
+        calm.mark_unchanged();
         tokio::select! {
-            _ = heads.wait_for(is_over) => {}
+            _ = calm.changed() => {}
             () = self.draining.cancelled() => {}
         }
     }
