@@ -41,11 +41,11 @@ pub struct Measurement {
     pub jobs: Distances,
     /// The same pairs by the names of their two profiles.
     pub by_profiles: BTreeMap<(String, String), Distances>,
-    /// Pairs of the same prompt from other noise, of the first set.
+    /// Pairs of the same prompt from other noise, of the largest set.
     pub same_prompt: Distances,
-    /// Pairs of other prompts, of the first set.
+    /// Pairs of other prompts, of the largest set.
     pub other_prompt: Distances,
-    first: Others,
+    others: Others,
 }
 
 /// Digests of other pictures.
@@ -166,7 +166,7 @@ impl Distances {
 }
 
 impl Measurement {
-    /// Of sets of the same jobs, each made in one way. What is told of other pictures is told by the first one.
+    /// Of sets of the same jobs, each made in one way. What is told of other pictures is told by the largest one.
     pub fn of(sets: &[Dataset]) -> Result<Self, ToleranceError> {
         let Some(first) = sets.first() else { return Err(ToleranceError::NoPairs) };
         for set in sets {
@@ -203,10 +203,11 @@ impl Measurement {
             return Err(ToleranceError::NoPairs);
         }
 
-        let first = Others::of(first);
-        let same_prompt = Distances::of(&first.same_prompt());
-        let other_prompt = Distances::of(&[Pairs::Within(&first.all)]).without(&same_prompt);
-        Ok(Self { honest, jobs, by_profiles, same_prompt, other_prompt, first })
+        // Of equally large ones the first.
+        let others = Others::of(sets.iter().rev().max_by_key(|set| set.rows.len()).unwrap_or(first));
+        let same_prompt = Distances::of(&others.same_prompt());
+        let other_prompt = Distances::of(&[Pairs::Within(&others.all)]).without(&same_prompt);
+        Ok(Self { honest, jobs, by_profiles, same_prompt, other_prompt, others })
     }
 
     /// The tightest profile that the registry takes and that keeps to what is wanted, at 95 % confidence and over all
@@ -234,7 +235,7 @@ impl Measurement {
             let all: u64 = pairs.iter().map(Pairs::count).sum();
             Zones { accepted, grey: unslashed - accepted, rejected: all - unslashed }
         };
-        let (same_prompt, all) = (zones(&self.first.same_prompt()), zones(&[Pairs::Within(&self.first.all)]));
+        let (same_prompt, all) = (zones(&self.others.same_prompt()), zones(&[Pairs::Within(&self.others.all)]));
         let other_prompt = Zones {
             accepted: all.accepted - same_prompt.accepted,
             grey: all.grey - same_prompt.grey,

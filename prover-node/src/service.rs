@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     net::SocketAddr,
+    pin::pin,
     sync::Arc,
 };
 
@@ -148,10 +149,14 @@ async fn work(node: &Arc<Node>, stop: &Stop, crew: &mut Crew) -> Result<(), Node
             }
             Err(error) => complaint.about(node, None, &error).await,
         }
-        tokio::select! {
-            () = node.block_after(now) => {}
-            () = stop.drain.cancelled() => {}
-            Some(ended) = crew.one_done() => ended?,
+        let mut next = pin!(node.block_after(now));
+        loop {
+            tokio::select! {
+                () = &mut next => break,
+                () = stop.drain.cancelled() => break,
+                // What it leaves to be done is seen at the next block: to look for it costs more, the more there is that waits.
+                Some(ended) = crew.one_done() => ended?,
+            }
         }
     }
     Ok(())

@@ -39,7 +39,7 @@ pub(super) fn draw(measured: &Measurement, profile: Option<&ToleranceProfile>) -
             draw_panel(panel, name, measured, within, bounds)?;
         }
         if let Some(legend) = panels.last() {
-            draw_legend(legend, measured)?;
+            draw_legend(legend, measured, profile.is_some())?;
         }
         root.present()?;
     }
@@ -89,7 +89,7 @@ fn draw_panel(
     Ok(())
 }
 
-fn draw_legend(panel: &Panel<'_>, measured: &Measurement) -> Result<()> {
+fn draw_legend(panel: &Panel<'_>, measured: &Measurement, has_profile: bool) -> Result<()> {
     let Measurement { honest, same_prompt, other_prompt, .. } = measured;
     let lines = [
         (HONEST, format!("honest, further apart ({} pairs)", honest.pairs())),
@@ -99,10 +99,11 @@ fn draw_legend(panel: &Panel<'_>, measured: &Measurement) -> Result<()> {
         (REJECT, "its reject distance".to_owned()),
     ];
     panel.draw(&Text::new("Share of pairs, by distance", (24, 24), ("sans-serif", 16)))?;
-    for (line, (colour, text)) in (0..).zip(lines) {
+    let shown = if has_profile { &lines[..] } else { &lines[..3] };
+    for (line, (colour, text)) in (0..).zip(shown) {
         let y = 64 + 28 * line;
         panel.draw(&PathElement::new([(24, y), (52, y)], colour.stroke_width(2)))?;
-        panel.draw(&Text::new(text, (62, y - 7), ("sans-serif", 14)))?;
+        panel.draw(&Text::new(text.as_str(), (62, y - 7), ("sans-serif", 14)))?;
     }
     Ok(())
 }
