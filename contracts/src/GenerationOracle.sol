@@ -242,7 +242,8 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     /// @inheritdoc IGenerationOracle
     function commit(bytes32 jobId, Round calldata round, uint256 member, bytes32 commitment) public {
         RoundState storage kept = _books.rounds[jobId][round.number];
-        RoundState memory state = _drawn(jobId, kept, round);
+        RoundState memory state = kept;
+        _checkDrawn(jobId, state, round);
         _commit(jobId, round.number, state, member, round.members[member], commitment);
 
         kept.write(state);
@@ -267,7 +268,8 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
     /// @inheritdoc IGenerationOracle
     function decline(bytes32 jobId, Round calldata round, uint256 member) external {
         RoundState storage kept = _books.rounds[jobId][round.number];
-        RoundState memory state = _drawn(jobId, kept, round);
+        RoundState memory state = kept;
+        _checkDrawn(jobId, state, round);
         _checkVoter(state, member, round.members[member]);
 
         state.decline(member);
@@ -294,12 +296,7 @@ contract GenerationOracle is IGenerationOracle, VerifierStakes {
         emit Revealed(jobId, number, member, opening.digest, opening.contentHash);
     }
 
-    function _drawn(bytes32 jobId, RoundState storage kept, Round calldata round)
-        private
-        view
-        returns (RoundState memory state)
-    {
-        state = kept;
+    function _checkDrawn(bytes32 jobId, RoundState memory state, Round calldata round) private pure {
         require(state.stage == Stage.Drawn, WrongPhase(Phase.Commit));
         _checkRound(jobId, state, round);
     }
