@@ -240,41 +240,45 @@ fn schema() -> ParquetResult<Type> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
+pub(crate) mod tests {
     use std::fs;
 
     use alloy::primitives::keccak256;
 
     use super::*;
-    use crate::spec::{ImageSpec, Prompt};
+    use crate::spec::{ImageSpec, Prompt, Solver};
 
-    fn dataset(rows: u32) -> Dataset {
+    /// Of the bundled model, with so many steps.
+    pub(crate) fn provenance(device_profile: &str, steps: u32) -> Provenance {
         let spec = ImageSpec {
             prompt: Prompt::default(),
             negative_prompt: Prompt::default(),
             width: 64,
             height: 64,
-            steps: 20,
-            solver: crate::spec::Solver::Ddim,
+            steps,
+            solver: Solver::Ddim,
             guidance: 3_000,
             seed: B256::ZERO,
         };
-        let provenance = Provenance {
+        Provenance {
             model: "emoji-64".into(),
             files: B256::repeat_byte(1),
             spec: Spec::Image(spec),
-            device_profile: "cpu f32 batched full".into(),
+            device_profile: device_profile.into(),
             machine: "a machine".into(),
             build: "0.1.0".into(),
             fraud: None,
-        };
+        }
+    }
+
+    fn dataset(rows: u32) -> Dataset {
         let row = |number: u32| Row {
             prompt: ["a fox", "ein Fuchs, grün"][number as usize % 2].into(),
             seed: number,
             digest: keccak256(number.to_be_bytes()).into(),
             seconds: 0.5,
         };
-        Dataset { provenance, rows: (0..rows).map(row).collect() }
+        Dataset { provenance: provenance("cpu f32 batched full", 20), rows: (0..rows).map(row).collect() }
     }
 
     #[test]

@@ -213,42 +213,41 @@ fn other_types(error: impl std::fmt::Display) -> DelegationError {
 
 fn image_message(it: &DelegatedImage) -> Value {
     let ImageSpec { prompt, negativePrompt, width, height, steps, solver, guidance, seed } = &it.spec;
-    json!({
-        "requester": it.requester,
-        "modelId": it.modelId,
-        "spec": {
-            "prompt": prompt,
-            "negativePrompt": negativePrompt,
-            "width": width,
-            "height": height,
-            "steps": steps,
-            "solver": *solver as u8,
-            "guidance": guidance,
-            "seed": seed,
-        },
-        "terms": terms_message(&it.terms),
-        "mostFee": it.mostFee.to_string(),
-        "nonce": it.nonce.to_string(),
-        "deadline": it.deadline.to_string(),
-    })
+    let spec = json!({
+        "prompt": prompt,
+        "negativePrompt": negativePrompt,
+        "width": width,
+        "height": height,
+        "steps": steps,
+        "solver": *solver as u8,
+        "guidance": guidance,
+        "seed": seed,
+    });
+    message(it.requester, it.modelId, &spec, &it.terms, [it.mostFee, it.nonce, it.deadline])
 }
 
 fn text_message(it: &DelegatedText) -> Value {
     let TextSpec { messages, maxTokens, beams, stops } = &it.spec;
-    let message = |Message { role, content }: &Message| json!({ "role": *role as u8, "content": content });
+    let said = |Message { role, content }: &Message| json!({ "role": *role as u8, "content": content });
+    let spec = json!({
+        "messages": messages.iter().map(said).collect::<Vec<_>>(),
+        "maxTokens": maxTokens,
+        "beams": beams,
+        "stops": stops,
+    });
+    message(it.requester, it.modelId, &spec, &it.terms, [it.mostFee, it.nonce, it.deadline])
+}
+
+fn message(requester: Address, model: B256, spec: &Value, terms: &Terms, limits: [U256; 3]) -> Value {
+    let [most_fee, nonce, deadline] = limits.map(|limit| limit.to_string());
     json!({
-        "requester": it.requester,
-        "modelId": it.modelId,
-        "spec": {
-            "messages": messages.iter().map(message).collect::<Vec<_>>(),
-            "maxTokens": maxTokens,
-            "beams": beams,
-            "stops": stops,
-        },
-        "terms": terms_message(&it.terms),
-        "mostFee": it.mostFee.to_string(),
-        "nonce": it.nonce.to_string(),
-        "deadline": it.deadline.to_string(),
+        "requester": requester,
+        "modelId": model,
+        "spec": spec,
+        "terms": terms_message(terms),
+        "mostFee": most_fee,
+        "nonce": nonce,
+        "deadline": deadline,
     })
 }
 

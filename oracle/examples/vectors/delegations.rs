@@ -71,16 +71,7 @@ pub(super) fn delegations() -> Vec<Value> {
 }
 
 fn picture(index: u64) -> Spec {
-    Spec::Image(ImageSpec {
-        prompt: "a red apple on a table".into(),
-        negative_prompt: "blurry".into(),
-        width: 64,
-        height: 64,
-        steps: 20,
-        solver: Solver::Ddim,
-        guidance: 7_500,
-        seed: draw("spec seed", index),
-    })
+    Spec::Image(super::picture(index))
 }
 
 fn case(

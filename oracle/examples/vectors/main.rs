@@ -58,16 +58,7 @@ fn files() -> [(&'static str, String); 14] {
 // ------------------------------------------------------------------------------------------------------------- the cases
 
 fn specs() -> Vec<Value> {
-    let ordinary = ImageSpec {
-        prompt: "a red apple on a table".into(),
-        negative_prompt: "blurry".into(),
-        width: 64,
-        height: 64,
-        steps: 20,
-        solver: Solver::Ddim,
-        guidance: 7_500,
-        seed: draw("spec seed", 0),
-    };
+    let ordinary = picture(0);
     let prompt = |bytes: &[u8]| ImageSpec { prompt: Prompt(bytes.to_vec()), ..ordinary.clone() };
     let cases = [
         ("ordinary", ordinary.clone()),
@@ -103,6 +94,20 @@ fn specs() -> Vec<Value> {
         ),
     ];
     cases.iter().map(|(what, spec)| spec_case(what, spec)).collect()
+}
+
+/// By the number of its seed.
+fn picture(index: u64) -> ImageSpec {
+    ImageSpec {
+        prompt: "a red apple on a table".into(),
+        negative_prompt: "blurry".into(),
+        width: 64,
+        height: 64,
+        steps: 20,
+        solver: Solver::Ddim,
+        guidance: 7_500,
+        seed: draw("spec seed", index),
+    }
 }
 
 fn spec_case(what: &str, spec: &ImageSpec) -> Value {

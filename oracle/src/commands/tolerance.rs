@@ -14,14 +14,14 @@ use oracle::{
     digest::{LANES, MAX_ACCEPT, ToleranceProfile},
     files::write_atomically,
     manifest::{LocalModel, MANIFEST_FILE, Manifest, Pipeline, hash_file},
-    tolerance::{Distances, Measurement, Share, Wanted, Zones},
+    tolerance::{Distances, Measurement, Share, Wanted, Zones, upper_bound},
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
     Context,
-    terminal::{listing, printable, table},
+    terminal::{listing, percent, printable, table},
 };
 
 /// From which data sets.
@@ -215,7 +215,7 @@ fn human(report: &Report) -> String {
         for row in &report.table {
             let Shares { lanes, joint } = of(row);
             let mut cells = vec![row.bits.to_string()];
-            cells.extend(lanes.iter().chain([joint]).map(|&share| percent(share)));
+            cells.extend(lanes.iter().chain([joint]).map(|&share| shown(share)));
             rows.add_row(cells);
         }
         let pairs = report.table.first().map_or(0, |row| of(row).joint.of);
@@ -240,12 +240,11 @@ fn human(report: &Report) -> String {
     text + "\n" + &listing(&lines)
 }
 
-/// With its 95 % interval if nothing was seen: a rate that was not seen is not zero.
-fn percent(share: Share) -> String {
-    let Share { count, of } = share;
-    match (count, of) {
+/// What was not seen is not zero: its upper bound, with 95 % confidence.
+fn shown(share: Share) -> String {
+    match (share.count, share.of) {
         (_, 0) => "-".to_owned(),
-        (0, _) => format!("< {:.4} %", 100.0 * oracle::tolerance::upper_bound(share)),
-        _ => format!("{:.4} %", 100.0 * share.value()),
+        (0, _) => format!("< {}", percent(upper_bound(share))),
+        _ => percent(share.value()),
     }
 }

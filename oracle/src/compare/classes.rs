@@ -135,43 +135,23 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, ClassesError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use alloy::primitives::{B256, keccak256};
+    use alloy::primitives::keccak256;
 
     use super::*;
     use crate::{
         compare::{Histogram, Pairs, largest},
-        dataset::{Dataset, Provenance, Row},
-        spec::{ImageSpec, Prompt, Solver, Spec},
+        dataset::{Dataset, Row, tests::provenance},
     };
 
     /// Jobs by class and seed.
     fn write(path: &Path, jobs: &[(&str, u32)], steps: u32) {
-        let spec = ImageSpec {
-            prompt: Prompt::default(),
-            negative_prompt: Prompt::default(),
-            width: 64,
-            height: 64,
-            steps,
-            solver: Solver::Ddim,
-            guidance: 3_000,
-            seed: B256::ZERO,
-        };
-        let provenance = Provenance {
-            model: "emoji-64".into(),
-            files: B256::repeat_byte(1),
-            spec: Spec::Image(spec),
-            device_profile: "cpu".into(),
-            machine: "a machine".into(),
-            build: "0.1.0".into(),
-            fraud: None,
-        };
         let row = |&(prompt, seed): &(&str, u32)| Row {
             prompt: prompt.into(),
             seed,
             digest: keccak256(format!("{prompt}{seed}")).into(),
             seconds: 0.5,
         };
-        Dataset { provenance, rows: jobs.iter().map(row).collect() }.write(path).unwrap();
+        Dataset { provenance: provenance("cpu", steps), rows: jobs.iter().map(row).collect() }.write(path).unwrap();
     }
 
     fn counted(classes: &Classes) -> Histogram {

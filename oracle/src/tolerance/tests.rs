@@ -1,34 +1,12 @@
 use alloy::primitives::keccak256;
 
 use super::*;
-use crate::{
-    dataset::Row,
-    spec::{ImageSpec, Prompt, Solver, Spec},
-};
+use crate::dataset::{Row, tests::provenance};
 
 const WANTED: Wanted = Wanted { unpaid: 0.04, slashed: 0.02, margin: 0 };
 
 /// Jobs of ten prompts whose digests have the first bits of a lane turned over as `turned` says of each.
 fn set(profile: &str, jobs: u32, lane: usize, turned: impl Fn(u32) -> u32) -> Dataset {
-    let spec = ImageSpec {
-        prompt: Prompt::default(),
-        negative_prompt: Prompt::default(),
-        width: 64,
-        height: 64,
-        steps: 20,
-        solver: Solver::Ddim,
-        guidance: 3_000,
-        seed: B256::ZERO,
-    };
-    let provenance = Provenance {
-        model: "emoji-64".into(),
-        files: B256::repeat_byte(1),
-        spec: Spec::Image(spec),
-        device_profile: profile.into(),
-        machine: "a machine".into(),
-        build: "0.1.0".into(),
-        fraud: None,
-    };
     let row = |job: u32| {
         let mut lanes = Digest::from(keccak256(job.to_be_bytes())).lanes();
         lanes[lane] ^= u64::MAX.checked_shl(64 - turned(job)).unwrap_or_default();
@@ -39,7 +17,7 @@ fn set(profile: &str, jobs: u32, lane: usize, turned: impl Fn(u32) -> u32) -> Da
             seconds: 1.0,
         }
     };
-    Dataset { provenance, rows: (0..jobs).map(row).collect() }
+    Dataset { provenance: provenance(profile, 20), rows: (0..jobs).map(row).collect() }
 }
 
 #[test]
