@@ -31,7 +31,7 @@ use super::{
 use crate::inference::{Arithmetic, Attention, Device, Generator as _, GuidanceMode, Model, Settings};
 
 /// How often what was made is written down.
-const SAVED: Duration = Duration::from_secs(30);
+pub(super) const SAVED: Duration = Duration::from_secs(30);
 
 /// Of which jobs, and how.
 #[derive(Debug, clap::Args)]
@@ -87,7 +87,7 @@ struct Measured {
 }
 
 /// A prompt and the number of its noise seed.
-type Job = (Arc<str>, u32);
+pub(super) type Job = (Arc<str>, u32);
 
 /// What all jobs have in common.
 struct Study<'a> {
@@ -114,7 +114,7 @@ pub fn execute(args: &CalibrateArgs, json: bool) -> eyre::Result<()> {
     fs::create_dir_all(&args.out).map_err(|error| eyre!("cannot make {}: {error}", args.out.display()))?;
 
     let mut measured = Vec::new();
-    for settings in ways(args, &files) {
+    for settings in ways(args.device, &args.arithmetic, &files) {
         let profile = described(&settings, &files.manifest.pipeline);
         let file = args.out.join(profile.replace([' ', ':'], "-")).with_extension("parquet");
         eprintln!("{profile}: {}", file.display());
@@ -133,15 +133,15 @@ pub fn execute(args: &CalibrateArgs, json: bool) -> eyre::Result<()> {
 }
 
 /// All ways to compute: the same sums in another order each.
-fn ways(args: &CalibrateArgs, files: &LocalModel) -> Vec<Settings> {
-    let permitted = files.manifest.arithmetic.on(args.device.kind());
-    let arithmetic = if args.arithmetic.is_empty() { permitted } else { &args.arithmetic };
+pub(super) fn ways(device: Device, only: &[Arithmetic], files: &LocalModel) -> Vec<Settings> {
+    let permitted = files.manifest.arithmetic.on(device.kind());
+    let arithmetic = if only.is_empty() { permitted } else { only };
     let orders: &[_] = match files.manifest.pipeline {
         Pipeline::Image(_) => &[(GuidanceMode::Batched, Attention::Full), (GuidanceMode::TwoPass, Attention::Sliced)],
         Pipeline::Text(_) => &[(GuidanceMode::Batched, Attention::Full)],
     };
     let way = |&arithmetic| {
-        let settings = Settings { device: args.device, arithmetic, threads: NonZeroUsize::MIN, ..Settings::default() };
+        let settings = Settings { device, arithmetic, threads: NonZeroUsize::MIN, ..Settings::default() };
         orders.iter().map(move |&(guidance, attention)| Settings { guidance, attention, ..settings })
     };
     arithmetic.iter().flat_map(way).collect()
@@ -163,6 +163,7 @@ impl Study<'_> {
             machine: machine(settings.device),
             build: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
             fraud: None,
+            digest: None,
         };
         let mut dataset = match file.exists() {
             true => Dataset::read(file)?,
@@ -204,12 +205,12 @@ impl Study<'_> {
 }
 
 /// In an order that does not tell who was faster.
-fn save(dataset: &mut Dataset, file: &Path) -> eyre::Result<()> {
+pub(super) fn save(dataset: &mut Dataset, file: &Path) -> eyre::Result<()> {
     dataset.rows.sort_by(|a, b| (&a.prompt, a.seed).cmp(&(&b.prompt, b.seed)));
     Ok(dataset.write(file)?)
 }
 
-fn read_prompts(file: &Path, template: &str) -> eyre::Result<Vec<Arc<str>>> {
+pub(super) fn read_prompts(file: &Path, template: &str) -> eyre::Result<Vec<Arc<str>>> {
     ensure!(template.contains("{}"), "--template has no {{}}, which the class takes the place of");
     let text = fs::read_to_string(file).map_err(|error| eyre!("cannot read {}: {error}", file.display()))?;
     let mut seen = HashSet::new();
@@ -229,7 +230,7 @@ fn read_prompts(file: &Path, template: &str) -> eyre::Result<Vec<Arc<str>>> {
 }
 
 /// One seed of all prompts after the other, so that whatever is there covers all of them.
-fn jobs(prompts: &[Arc<str>], pipeline: &Pipeline, seeds: u32) -> Vec<Job> {
+pub(super) fn jobs(prompts: &[Arc<str>], pipeline: &Pipeline, seeds: u32) -> Vec<Job> {
     let seeds = match pipeline {
         Pipeline::Image(_) => 1..=seeds,
         Pipeline::Text(_) => 0..=0,
@@ -238,7 +239,7 @@ fn jobs(prompts: &[Arc<str>], pipeline: &Pipeline, seeds: u32) -> Vec<Job> {
 }
 
 /// What computes, in its maker's words.
-fn machine(device: Device) -> String {
+pub(super) fn machine(device: Device) -> String {
     let said = |file: &str, what: &str| {
         let text = fs::read_to_string(file).ok()?;
         let line = text.lines().find(|line| line.starts_with(what))?;
