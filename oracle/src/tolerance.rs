@@ -100,11 +100,11 @@ pub struct Wanted {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Zones {
     /// Pairs that accept each other.
-    pub accepted: u64,
+    pub accepted: Share,
     /// Neither.
-    pub grey: u64,
+    pub grey: Share,
     /// Pairs that reject each other.
-    pub rejected: u64,
+    pub rejected: Share,
 }
 
 /// Why data sets tell nothing.
@@ -261,17 +261,8 @@ impl Measurement {
     /// Where a profile puts honest machines, by job: the two of them that differ most in a lane.
     #[must_use]
     pub fn honest_by(&self, profile: &ToleranceProfile) -> Zones {
-        let mut zones = Zones::default();
-        for job in &self.apart {
-            if job.within(profile.accept) {
-                zones.accepted += 1;
-            } else if job.within(profile.reject) {
-                zones.grey += 1;
-            } else {
-                zones.rejected += 1;
-            }
-        }
-        zones
+        let within = |bits| self.apart.iter().filter(|job| job.within(bits)).count() as u64;
+        Zones::of(self.apart.len() as u64, within(profile.accept), within(profile.reject))
     }
 
     /// What a search for jobs finds on which honest machines part by that profile.
@@ -307,18 +298,22 @@ impl Measurement {
     /// Where a profile puts pairs of other pictures: of the same prompt, and of other prompts.
     #[must_use]
     pub fn others_by(&self, profile: &ToleranceProfile) -> (Zones, Zones) {
-        let zones = |pairs: &[Pairs<'_>]| {
-            let (accepted, unslashed) = (matches(pairs, profile.accept), matches(pairs, profile.reject));
+        let counted = |pairs: &[Pairs<'_>]| {
             let all: u64 = pairs.iter().map(Pairs::count).sum();
-            Zones { accepted, grey: unslashed - accepted, rejected: all - unslashed }
+            [all, matches(pairs, profile.accept), matches(pairs, profile.reject)]
         };
-        let (same_prompt, all) = (zones(&self.others.same_prompt()), zones(&[Pairs::Within(&self.others.all)]));
-        let other_prompt = Zones {
-            accepted: all.accepted - same_prompt.accepted,
-            grey: all.grey - same_prompt.grey,
-            rejected: all.rejected - same_prompt.rejected,
-        };
-        (same_prompt, other_prompt)
+        let same_prompt = counted(&self.others.same_prompt());
+        let all = counted(&[Pairs::Within(&self.others.all)]);
+        let [pairs, accepted, unslashed] = [0, 1, 2].map(|at: usize| all[at] - same_prompt[at]);
+        (Zones::of(same_prompt[0], same_prompt[1], same_prompt[2]), Zones::of(pairs, accepted, unslashed))
+    }
+}
+
+impl Zones {
+    /// Of so many pairs, those that accept each other and those that do not reject each other.
+    fn of(pairs: u64, accepted: u64, unslashed: u64) -> Self {
+        let share = |count| Share { count, of: pairs };
+        Self { accepted: share(accepted), grey: share(unslashed - accepted), rejected: share(pairs - unslashed) }
     }
 }
 

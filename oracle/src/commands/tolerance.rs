@@ -230,7 +230,7 @@ fn human(report: &Report) -> String {
 
     let lanes = |bits: &[u8; 4]| bits.map(|bits| bits.to_string()).join(" ");
     let zones = |Zones { accepted, grey, rejected }: Zones| {
-        format!("{accepted} of {} accepted, {grey} grey, {rejected} rejected", accepted + grey + rejected)
+        format!("{} of {} accepted, {} grey, {} rejected", accepted.count, accepted.of, grey.count, rejected.count)
     };
     let mut lines = vec![
         ("jobs", report.jobs.to_string()),

@@ -1,13 +1,13 @@
 //! How sure a share is that was counted.
 
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use statrs::distribution::{Beta, ContinuousCDF as _};
 
 /// What an interval leaves out on both sides together.
 const LEFT_OUT: f64 = 0.05;
 
 /// So many of so many.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Share {
     /// Those that were counted.
     pub count: u64,
@@ -39,6 +39,17 @@ impl Share {
             return 1.0;
         }
         Beta::new(count as f64, others as f64).map_or(f64::NAN, |beta| beta.inverse_cdf(at))
+    }
+}
+
+/// With its [`upper_bound`], which is what to go by if little was seen.
+impl Serialize for Share {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Share", 3)?;
+        fields.serialize_field("count", &self.count)?;
+        fields.serialize_field("of", &self.of)?;
+        fields.serialize_field("upperBound", &upper_bound(*self))?;
+        fields.end()
     }
 }
 
