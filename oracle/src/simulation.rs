@@ -27,7 +27,7 @@ use rand_chacha::{
     rand_core::{Rng as _, SeedableRng as _},
 };
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use self::{books::Books, game::Game};
 pub use self::{
@@ -55,7 +55,7 @@ const SHARE: u64 = 1_000_000_000_000_000;
 const CHUNK: u64 = 5_000;
 
 /// What a seat does when it is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Strategy {
     /// Makes the job, on its own device profile.
@@ -79,7 +79,7 @@ pub enum Strategy {
 }
 
 /// Who looks at a verdict again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Appeals {
     /// Nobody: the first verdict is the last word.
@@ -93,7 +93,7 @@ pub enum Appeals {
 }
 
 /// Seats of a pool, by what they do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Population {
     /// See [`Strategy::Honest`].

@@ -1,6 +1,7 @@
 //! `oracle simulate`: what honest and other verifiers make of thousands of jobs.
 
 mod plot;
+mod region;
 
 use std::{
     path::{Path, PathBuf},
@@ -62,8 +63,7 @@ pub(crate) struct Args {
     money: MoneyArgs,
     #[command(flatten)]
     profile: ProfileArgs,
-    /// Draw where fraud loses and honest seats are safe, by the ring's share of the pool, as SVG: four committees, each with many jobs
-    /// more
+    /// Draw where fraud loses and honest seats are safe, by the ring's share of the pool, as SVG; with --json its numbers are `region`
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
 }
@@ -177,6 +177,9 @@ struct Report {
     fraud_loses: bool,
     /// Whether the bound is below once in 100,000 jobs.
     honest_safe: bool,
+    /// What is drawn.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    region: Vec<region::Curve>,
 }
 
 #[derive(Serialize)]
@@ -215,12 +218,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> eyre::Result<ExitCode> {
     let mut progress = context.terminal.progress();
     progress.step(format!("playing {} jobs", args.jobs));
     let outcome = play(&measured, &setting, &population, args.jobs, args.seed)?;
+    let mut region = Vec::new();
     if let Some(path) = &args.plot {
         let seats = population.seats(measured.frauds.len());
-        super::plot::write(path, plot::draw(&measured, &setting, seats, args.jobs / 10, args.seed, &mut progress))?;
+        region = region::explore(&measured, &setting, seats, args.jobs / 10, args.seed, &mut progress)?;
+        super::plot::write(path, plot::draw(&region, seats, setting.bond))?;
     }
     drop(progress);
-    context.terminal.result(&report(args, &setting, population, &measured, outcome), human)?;
+    let report = Report { region, ..report(args, &setting, population, &measured, outcome) };
+    context.terminal.result(&report, human)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -253,6 +259,7 @@ fn report(args: &Args, setting: &Setting, pool: Population, measured: &Measured,
         honest_slashed_at_most,
         fraud_loses,
         honest_safe: honest_slashed_at_most < HONEST_SLASHED,
+        region: Vec::new(),
     }
 }
 
@@ -297,7 +304,21 @@ fn human(report: &Report) -> String {
         ("fraud loses", holds(report.fraud_loses).to_owned()),
         ("honest safe", format!("{}: slashed in less than one of 100,000 jobs", holds(report.honest_safe))),
     ]);
-    format!("{accounts}\n\n{lines}")
+    format!("{accounts}\n\n{lines}{}", limits(&report.region))
+}
+
+/// Up to which ring the protocol keeps what it promises, if that was explored.
+fn limits(region: &[region::Curve]) -> String {
+    if region.is_empty() {
+        return String::new();
+    }
+    let mut limits = table(["committee", "fraud loses up to a ring of", "honest safe, watched", "without appeals"]);
+    for curve in region {
+        let rings = [curve.fraud_loses_up_to, curve.honest_safe_up_to, curve.honest_safe_at_once_up_to];
+        let [loses, safe, at_once] = rings.map(|ring| format!("{:.0} %", 100.0 * ring));
+        limits.add_row([curve.committee.to_string(), loses, safe, at_once]);
+    }
+    format!("\n{limits}\n")
 }
 
 fn name(strategy: Strategy, frauds: &[String]) -> String {

@@ -72,15 +72,15 @@ pub(super) fn draw(points: &[Point], agreement: f64) -> Result<String> {
         draw_panel(&panels[0], "all verifiers honest", &all)?;
         draw_panel(&panels[1], "some verifiers honest", &some)?;
         let lines = [
-            (MAJORITY, "more than half decide;"),
-            (WHITE, "right: just more than two thirds are honest"),
-            (SUPER_MAJORITY, "more than two thirds decide;"),
-            (WHITE, "right: just more than two thirds are honest"),
-            (BARE_MAJORITY, "more than half decide,"),
-            (WHITE, "and just more than half are honest"),
+            (WHITE, format!("where an honest verifier agrees with {agreement}")),
+            (MAJORITY, "more than half decide;".to_owned()),
+            (WHITE, "right: just more than two thirds are honest".to_owned()),
+            (SUPER_MAJORITY, "more than two thirds decide;".to_owned()),
+            (WHITE, "right: just more than two thirds are honest".to_owned()),
+            (BARE_MAJORITY, "more than half decide,".to_owned()),
+            (WHITE, "and just more than half are honest".to_owned()),
         ];
-        let title = format!("Chance of a right verdict, where a verifier agrees with {agreement}");
-        legend(&panels[2], &title, &lines)
+        legend(&panels[2], "Chance of a right verdict", &lines)
     })
 }
 

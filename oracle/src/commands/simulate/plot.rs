@@ -1,116 +1,74 @@
-//! Where the protocol keeps what it promises: the bond at which a fraud loses, and how often honest seats are slashed, by the share
-//! of the pool that stands together.
+//! A picture of the region: on the left the bond at which fraud loses, on the right how often honest seats are slashed.
 
 use std::ops::Range;
 
 use eyre::Result;
-use oracle::{
-    odds::{Committee, LEAST_SUPER_MAJORITY, Odds, Pool},
-    simulation::{Account, Appeals, Measured, Outcome, Population, Setting, Strategy, play},
-};
 use plotters::prelude::*;
 
-use super::HONEST_SLASHED;
-use crate::commands::{
-    plot::{BLUE, DARK, GREEN, ORANGE, PURPLE, Panel, TITLE, legend, svg},
-    terminal::Progress,
+use super::{
+    HONEST_SLASHED,
+    region::{Curve, RINGS},
 };
+use crate::commands::plot::{BLUE, DARK, GREEN, ORANGE, PURPLE, Panel, TITLE, legend, svg};
 
 /// Pixels.
-const SIZE: (u32, u32) = (1_320, 460);
+const SIZE: (u32, u32) = (1_260, 460);
 
-/// Shares of the pool, in percent: those that are drawn, and those that are played.
-const SHARES: Range<u32> = 0..80;
-const PLAYED: [u32; 8] = [5, 10, 20, 30, 40, 50, 60, 70];
-
-/// Bonds in shares, and shares of jobs.
+/// Bonds in shares, and shares of jobs, that are shown.
 const BONDS: Range<f64> = 1e-2..1e3;
 const SLASHED: Range<f64> = 1e-9..1.0;
 
-/// Jobs for each point, at least.
-const LEAST_JOBS: u64 = 10_000;
-
-/// First committees, each in a colour.
-const SIZES: [(u8, RGBColor); 4] = [(3, BLUE), (5, GREEN), (7, ORANGE), (15, PURPLE)];
+/// Of the curves, in their order.
+const COLOURS: [RGBColor; 4] = [BLUE, GREEN, ORANGE, PURPLE];
 
 type Line = (RGBColor, Vec<(f64, f64)>);
 
-/// What stands in a panel: exact lines, paler ones, and what was played.
+/// What stands in a panel.
 struct Picture {
     lines: Vec<Line>,
     pale: Vec<Line>,
-    points: Vec<Line>,
+    circles: Vec<Line>,
 }
 
-/// As SVG. Plays so many jobs for each point.
-pub(super) fn draw(
-    measured: &Measured,
-    setting: &Setting,
-    seats: u32,
-    jobs: u64,
-    seed: u64,
-    progress: &mut Progress,
-) -> Result<String> {
-    let agreeing = measured.agreeing(&setting.profile).value();
-    let (mut bonds, mut slashes) = (Picture::empty(), Picture::empty());
-    let least = if setting.committee.super_majority { LEAST_SUPER_MAJORITY } else { 0 };
-    let sizes = || SIZES.into_iter().filter(move |&(size, _)| size >= least && u32::from(size) <= seats);
-    for (size, colour) in sizes() {
-        let setting = Setting { committee: Committee { size, ..setting.committee }, ..*setting };
-        let ring = |percent: u32| (f64::from(percent) / 100.0 * f64::from(seats)).round() as u32;
-        let odds = |percent: u32| Odds {
-            committee: setting.committee,
-            pool: Pool::Finite { seats, hostile: ring(percent) },
-            agreement: agreeing,
-            rejection: 1.0 - agreeing,
-        };
-        let line = |chance: &dyn Fn(Odds) -> f64| {
-            let all = SHARES.filter(|&percent| ring(percent) > 0);
-            (colour, all.map(|percent| (f64::from(percent) / 100.0, chance(odds(percent)))).collect())
-        };
-        bonds.lines.push(line(&|odds| odds.fraud(0.0).bond));
-        slashes.lines.push(line(&|odds| odds.appealed().watched));
-        slashes.pale.push(line(&|odds| odds.verdicts().wrong));
-
-        for percent in PLAYED {
-            progress.step(format!("playing committees of {size} with a ring of {percent} % of the pool"));
-            let population = Population { honest: seats - ring(percent), ring: ring(percent), ..Population::default() };
-            let outcome = |appeals| {
-                let setting = Setting { appeals, ..setting };
-                play(measured, &setting, &population, jobs.max(LEAST_JOBS), seed)
-            };
-            let share = f64::from(percent) / 100.0;
-            bonds
-                .points
-                .push((colour, even(&outcome(Appeals::Nobody)?).map(|bond| (share, bond)).into_iter().collect()));
-            slashes.points.push((colour, vec![(share, outcome(Appeals::Watched)?.honest_slashed.value())]));
-        }
-    }
+/// As SVG: for a pool of so many seats with so many shares at risk.
+pub(super) fn draw(curves: &[Curve], seats: u32, bond: f64) -> Result<String> {
+    let coloured = || COLOURS.into_iter().zip(curves);
+    let lines = |points: fn(&Curve) -> Vec<(f64, f64)>| -> Vec<Line> {
+        coloured().map(|(colour, curve)| (colour, points(curve))).collect()
+    };
+    let bonds = Picture {
+        lines: lines(|curve| curve.exact.iter().filter_map(|exact| Some((exact.ring, exact.bond?))).collect()),
+        pale: Vec::new(),
+        circles: lines(|curve| curve.played.iter().filter_map(|played| Some((played.ring, played.bond?))).collect()),
+    };
+    let slashes = Picture {
+        lines: lines(|curve| curve.exact.iter().map(|exact| (exact.ring, exact.wrong)).collect()),
+        pale: lines(|curve| curve.exact.iter().map(|exact| (exact.ring, exact.wrong_at_once)).collect()),
+        circles: lines(|curve| curve.played.iter().map(|played| (played.ring, played.slashed)).collect()),
+    };
 
     svg(SIZE, |root| {
         let panels = root.split_evenly((1, 3));
-        let title = "Fraud loses with a bond above, in shares";
-        draw_panel(&panels[0], title, &bonds, BONDS, setting.bond)?;
-        let title = "Jobs in which honest seats are slashed";
-        draw_panel(&panels[1], title, &slashes, SLASHED, HONEST_SLASHED)?;
-        let mut lines: Vec<_> = sizes().map(|(size, colour)| (colour, format!("first committees of {size}"))).collect();
-        lines.push((DARK, format!("the bond of {}, and one job in 100,000", setting.bond)));
-        lines.push((WHITE, "lines: exact; circles: played".to_owned()));
-        lines.push((WHITE, "left: if the first verdict is the last word".to_owned()));
-        lines.push((WHITE, "right: if somebody watches and appeals".to_owned()));
-        lines.push((WHITE, "right, pale: without appeals".to_owned()));
+        draw_panel(&panels[0], "Fraud loses with a bond above, in shares", &bonds, BONDS, bond)?;
+        draw_panel(&panels[1], "Jobs in which honest seats are slashed", &slashes, SLASHED, HONEST_SLASHED)?;
+        let mut lines: Vec<_> =
+            coloured().map(|(colour, curve)| (colour, format!("first committees of {}", curve.committee))).collect();
+        lines.push((DARK, format!("a bond of {bond}, and one job in 100,000")));
+        lines.extend(
+            [
+                "lines: exact; circles: played",
+                "left: if the first verdict is the last word",
+                "right: if somebody watches and appeals",
+                "right, pale: without appeals",
+            ]
+            .map(|text| (WHITE, text.to_owned())),
+        );
         legend(&panels[2], &format!("By the ring's share of {seats} seats"), &lines)
     })
 }
 
-/// The bond at which the ring neither gains nor loses; none if it was never slashed.
-fn even(outcome: &Outcome) -> Option<f64> {
-    let ring = outcome.accounts.iter().find(|account| account.strategy == Strategy::Ring);
-    ring.filter(|Account { slashed, .. }| *slashed > 0).map(|ring| ring.earned / ring.slashed as f64)
-}
-
 fn draw_panel(panel: &Panel<'_>, name: &str, picture: &Picture, range: Range<f64>, bound: f64) -> Result<()> {
-    let most = f64::from(SHARES.end) / 100.0;
+    let most = f64::from(RINGS.end) / 100.0;
     let mut chart = ChartBuilder::on(panel)
         .caption(name, TITLE)
         .margin(8)
@@ -134,14 +92,8 @@ fn draw_panel(panel: &Panel<'_>, name: &str, picture: &Picture, range: Range<f64
     for (colour, points) in &picture.lines {
         chart.draw_series(LineSeries::new(shown(points), colour.stroke_width(2)))?;
     }
-    for (colour, points) in &picture.points {
+    for (colour, points) in &picture.circles {
         chart.draw_series(shown(points).into_iter().map(|point| Circle::new(point, 4, colour.stroke_width(1))))?;
     }
     Ok(())
-}
-
-impl Picture {
-    fn empty() -> Self {
-        Self { lines: Vec::new(), pale: Vec::new(), points: Vec::new() }
-    }
 }
