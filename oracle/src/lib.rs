@@ -27,6 +27,8 @@ pub mod panics;
 pub mod pull;
 pub mod round;
 pub mod safe_value;
+pub mod simulation;
 pub mod spec;
+pub mod standing;
 pub mod tally;
 pub mod tolerance;

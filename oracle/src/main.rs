@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 use oracle::chain::ChainArgs;
 
 use crate::commands::{
-    Context, account, advance, appeal, balance, compare, fetch, models, odds, quote, relay, sign, status, submit,
-    terminal::Terminal, tolerance, verifiers, withdraw,
+    Context, account, advance, appeal, balance, compare, fetch, models, odds, quote, relay, sign, simulate, status,
+    submit, terminal::Terminal, tolerance, verifiers, withdraw,
 };
 
 /// Pay for a generation, have a drawn committee of staked verifiers agree on it, fetch it.
@@ -51,6 +51,8 @@ enum Command {
     Compare(compare::Args),
     /// Show how often a committee is right, and what a fraud stands to lose
     Odds(odds::Args),
+    /// Play thousands of jobs with honest and other verifiers, and show what each of them makes of it
+    Simulate(simulate::Args),
     /// Show what an account has
     Balance(balance::Args),
     /// Add to the balance that pays for requests and appeals
@@ -98,6 +100,7 @@ async fn run(command: Command, context: &Context) -> eyre::Result<ExitCode> {
         Command::Quote(args) => quote::run(args, context).await,
         Command::Compare(args) => compare::run(&args, context),
         Command::Odds(args) => odds::run(&args, context),
+        Command::Simulate(args) => simulate::run(&args, context),
         Command::Balance(args) => balance::run(args, context).await,
         Command::Deposit(args) => withdraw::deposit(args, context).await,
         Command::Withdraw(args) => withdraw::withdraw(args, context).await,

@@ -20,6 +20,7 @@ mod money;
 mod no_quorum;
 mod operations;
 mod restart;
+mod simulate;
 mod texts;
 mod wallet;
 

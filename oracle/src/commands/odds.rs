@@ -1,6 +1,8 @@
 //! `oracle odds`: how often a committee is right, and what a fraud stands to lose.
 
-use std::process::ExitCode;
+mod plot;
+
+use std::{path::PathBuf, process::ExitCode};
 
 use oracle::odds::{Appealed, Committee, Fraud, LEAST_SUPER_MAJORITY, Odds, Verdicts};
 use serde::Serialize;
@@ -37,6 +39,9 @@ pub(crate) struct Args {
     /// What a wrong verdict is worth to each hostile seat besides its share, in shares
     #[arg(long, value_name = "SHARES", default_value_t = 0.0, value_parser = gain)]
     gain: f64,
+    /// Draw how often a verdict is right by the number of verifiers, 3 to 31, as SVG; with --json its numbers are `figure`
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
 }
 
 const AFTER_HELP: &str = "\
@@ -48,6 +53,7 @@ Examples:
   oracle odds --committee 7 --agreement 0.98 --hostile 0.2
   oracle odds --assurance 0.9999 --agreement 0.995 --hostile 0.1
   oracle odds --committee 5 --super-majority --pool 100 --hostile 0.1 --gain 50
+  oracle odds --agreement 0.98 --plot odds.svg
   oracle odds --hostile 0 --json";
 
 #[derive(Serialize)]
@@ -68,6 +74,9 @@ struct Report {
     shares: u8,
     expected_shares: f64,
     fraud: Fraud,
+    /// What is drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    figure: Option<Vec<plot::Point>>,
 }
 
 #[derive(Serialize)]
@@ -91,7 +100,11 @@ struct Bounds {
 
 pub(crate) fn run(args: &Args, context: &Context) -> eyre::Result<ExitCode> {
     let odds = resolve(args)?;
-    context.terminal.result(&report(args, odds), human)?;
+    let figure = args.plot.as_ref().map(|_| plot::points(odds.agreement));
+    if let (Some(path), Some(points)) = (&args.plot, &figure) {
+        super::plot::write(path, plot::draw(points, odds.agreement))?;
+    }
+    context.terminal.result(&Report { figure, ..report(args, odds) }, human)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -144,6 +157,7 @@ fn report(args: &Args, odds: Odds) -> Report {
         shares: size,
         expected_shares: odds.expected_shares(),
         fraud: odds.fraud(args.gain),
+        figure: None,
     }
 }
 

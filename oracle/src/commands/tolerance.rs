@@ -148,9 +148,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> eyre::Result<ExitCode> {
         search: profile.as_ref().ok().map(|profile| measured.search(profile)),
     };
     if let Some(path) = &args.plot {
-        let drawn = plot::draw(&measured, report.profile.as_ref());
-        let written = write_atomically(path, drawn.wrap_err("the plot cannot be drawn")?.as_bytes());
-        written.wrap_err_with(|| format!("cannot write {}", path.display()))?;
+        super::plot::write(path, plot::draw(&measured, report.profile.as_ref()))?;
     }
     context.terminal.result(&report, human)?;
 

@@ -122,10 +122,27 @@ fn digits(text: &str) -> Option<u32> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+/// A distance in bits for each lane: `4,6,4,3`.
+pub(crate) fn lanes(text: &str) -> Result<[u8; 4], String> {
+    let bits = |bits: &str| bits.parse().ok().filter(|&bits: &u8| bits <= 64);
+    let lanes: Option<Vec<_>> = text.split(',').map(bits).collect();
+    lanes
+        .and_then(|lanes| lanes.try_into().ok())
+        .ok_or_else(|| "four distances from 0 to 64, such as 4,6,4,3".to_owned())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn distances_are_four_of_64_bits() {
+        assert_eq!(lanes("4,6,4,64"), Ok([4, 6, 4, 64]));
+        for text in ["", "4", "4,6,4", "4,6,4,3,2", "4,6,4,65", "4,6,4,-1", "4, 6,4,3"] {
+            assert!(lanes(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn guidance_is_exact_in_thousandths() {

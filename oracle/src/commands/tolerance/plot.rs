@@ -5,7 +5,9 @@ use oracle::{
     digest::{LANES, MAX_REJECT, ToleranceProfile},
     tolerance::{Distances, Measurement, Share},
 };
-use plotters::{coord::Shift, prelude::*};
+use plotters::prelude::*;
+
+use crate::commands::plot::{BLUE, DARK, GREY, LIGHT, ORANGE, Panel, TITLE, legend, svg};
 
 /// Pixels.
 const SIZE: (u32, u32) = (1_080, 620);
@@ -13,21 +15,15 @@ const SIZE: (u32, u32) = (1_080, 620);
 /// The smallest share that is shown.
 const LEAST: f64 = 1e-6;
 
-const HONEST: RGBColor = RGBColor(0x1b, 0x6c, 0xa8);
-const SAME_PROMPT: RGBColor = RGBColor(0xc4, 0x4e, 0x1c);
-const OTHER_PROMPT: RGBColor = RGBColor(0x7a, 0x7a, 0x7a);
-const ACCEPT: RGBColor = RGBColor(0xb5, 0xb5, 0xb5);
-const REJECT: RGBColor = RGBColor(0x50, 0x50, 0x50);
-
-/// A part of the picture: a lane, all four, or the legend.
-type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+const HONEST: RGBColor = BLUE;
+const SAME_PROMPT: RGBColor = ORANGE;
+const OTHER_PROMPT: RGBColor = GREY;
+const ACCEPT: RGBColor = LIGHT;
+const REJECT: RGBColor = DARK;
 
 /// As SVG.
 pub(super) fn draw(measured: &Measurement, profile: Option<&ToleranceProfile>) -> Result<String> {
-    let mut svg = String::new();
-    {
-        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        root.fill(&WHITE)?;
+    svg(SIZE, |root| {
         let panels = root.split_evenly((2, 3));
         let names = LANES.into_iter().chain(["all four lanes"]);
         for (lane, (panel, name)) in panels.iter().zip(names).enumerate() {
@@ -38,12 +34,8 @@ pub(super) fn draw(measured: &Measurement, profile: Option<&ToleranceProfile>) -
             let bounds = profile.filter(|_| lane < 4).map(|profile| (profile.accept[lane], profile.reject[lane]));
             draw_panel(panel, name, measured, within, bounds)?;
         }
-        if let Some(legend) = panels.last() {
-            draw_legend(legend, measured, profile.is_some())?;
-        }
-        root.present()?;
-    }
-    Ok(svg)
+        panels.last().map_or(Ok(()), |legend| draw_legend(legend, measured, profile.is_some()))
+    })
 }
 
 fn draw_panel(
@@ -54,7 +46,7 @@ fn draw_panel(
     bounds: Option<(u8, u8)>,
 ) -> Result<()> {
     let mut chart = ChartBuilder::on(panel)
-        .caption(name, ("sans-serif", 16))
+        .caption(name, TITLE)
         .margin(8)
         .x_label_area_size(34)
         .y_label_area_size(52)
@@ -98,12 +90,6 @@ fn draw_legend(panel: &Panel<'_>, measured: &Measurement, has_profile: bool) -> 
         (ACCEPT, "the profile's accept distance".to_owned()),
         (REJECT, "its reject distance".to_owned()),
     ];
-    panel.draw(&Text::new("Share of pairs, by distance", (24, 24), ("sans-serif", 16)))?;
     let shown = if has_profile { &lines[..] } else { &lines[..3] };
-    for (line, (colour, text)) in (0..).zip(shown) {
-        let y = 64 + 28 * line;
-        panel.draw(&PathElement::new([(24, y), (52, y)], colour.stroke_width(2)))?;
-        panel.draw(&Text::new(text.as_str(), (62, y - 7), ("sans-serif", 14)))?;
-    }
-    Ok(())
+    legend(panel, "Share of pairs, by distance", shown)
 }
