@@ -31,6 +31,7 @@ fn set(device_profile: &str, fraud: Option<&str>, turned: u32) -> Dataset {
         machine: "a machine".into(),
         build: "0.1.0".into(),
         fraud: fraud.map(ToOwned::to_owned),
+        digest: None,
     };
     let row = |seed: u32| {
         let mut lanes = Digest::from(keccak256(seed.to_be_bytes())).lanes();
