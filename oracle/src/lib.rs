@@ -7,6 +7,7 @@ pub mod appeal;
 pub mod chain;
 pub mod commitment;
 pub mod compare;
+pub mod consensus;
 pub mod dataset;
 pub mod delegation;
 pub mod digest;
