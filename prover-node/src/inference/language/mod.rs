@@ -16,6 +16,7 @@ mod config;
 mod decoder;
 mod error;
 mod files;
+mod forgery;
 mod gguf;
 mod greedy;
 mod keys;
