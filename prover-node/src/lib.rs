@@ -4,6 +4,7 @@
 //! survive a crash, [`wallet`] owns the key, [`inference`] the model, [`server`] gives out what was revealed.
 
 pub mod archive;
+pub mod attacks;
 pub mod budget;
 pub mod commands;
 pub mod config;
