@@ -58,6 +58,9 @@ pub struct Provenance {
     /// What was done that an honest verifier does not do; none of honest sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fraud: Option<String>,
+    /// Which digest it is, where it is not the protocol's: one that was tried out beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// One job's digest.
@@ -90,6 +93,14 @@ pub struct Dataset {
 pub struct Reader {
     file: SerializedFileReader<File>,
     provenance: Provenance,
+}
+
+impl Provenance {
+    /// Whether digests of the one can be held against those of the other: of the same model, spec and kind of digest.
+    #[must_use]
+    pub fn same_jobs(&self, other: &Self) -> bool {
+        (self.files, &self.spec, &self.digest) == (other.files, &other.spec, &other.digest)
+    }
 }
 
 /// The noise seed that a number stands for: the number itself.
@@ -298,6 +309,7 @@ pub(crate) mod tests {
             machine: "a machine".into(),
             build: "0.1.0".into(),
             fraud: None,
+            digest: None,
         }
     }
 

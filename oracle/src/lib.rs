@@ -4,6 +4,7 @@
 //! [`commitment`] -> [`tally`] -> [`due`]. The pure parts have twins in Solidity, held together by `tests/vectors`.
 
 pub mod appeal;
+pub mod board;
 pub mod chain;
 pub mod commitment;
 pub mod compare;

@@ -10,6 +10,7 @@ mod interval;
 use std::{
     collections::{BTreeMap, HashMap},
     ops::RangeInclusive,
+    sync::Arc,
 };
 
 use alloy::primitives::B256;
@@ -45,7 +46,36 @@ pub struct Measurement {
     pub same_prompt: Distances,
     /// Pairs of other prompts, of the largest set.
     pub other_prompt: Distances,
+    /// The same jobs, one by one.
+    apart: Vec<Apart>,
     others: Others,
+}
+
+/// A job on two device profiles at least.
+#[derive(Debug, Clone)]
+struct Apart {
+    prompt: Arc<str>,
+    seed: u32,
+    /// By lane, of the two that differ most in it.
+    bits: [u32; 4],
+}
+
+/// What somebody gets who searches for jobs on which honest machines part, to have them fail.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Search {
+    /// Jobs whose noise could be chosen too (a fixed seed), in which honest machines do not accept each other: each of them
+    /// is found by trying all.
+    pub fixed_seed: Share,
+    /// With fresh noise only the prompt can be chosen. These were furthest apart on average, by half of their seeds: a tenth of
+    /// all prompts.
+    pub prompts: Vec<String>,
+    /// Jobs of those prompts, from their other seeds, in which honest machines do not accept each other.
+    pub fresh_noise: Share,
+    /// Bits in the furthest lane, on average: of all jobs.
+    pub bits: f64,
+    /// Of those of the chosen prompts' other seeds.
+    pub bits_of_prompts: f64,
 }
 
 /// Digests of other pictures.
@@ -174,19 +204,19 @@ impl Measurement {
             if let Some(fraud) = set.provenance.fraud.clone() {
                 return Err(ToleranceError::Fraud { of, fraud });
             }
-            if (set.provenance.files, &set.provenance.spec) != (first.provenance.files, &first.provenance.spec) {
+            if !set.provenance.same_jobs(&first.provenance) {
                 return Err(ToleranceError::Apart { one: name(&first.provenance), other: of });
             }
         }
 
         let (mut honest, mut jobs, mut by_profiles) = (Distances::default(), Distances::default(), BTreeMap::new());
-        let mut made: HashMap<_, Vec<(&str, Digest)>> = HashMap::new();
+        let (mut made, mut apart) = (BTreeMap::<_, Vec<(&str, Digest)>>::new(), Vec::new());
         for set in sets {
             for row in &set.rows {
-                made.entry((&*row.prompt, row.seed)).or_default().push((&set.provenance.device_profile, row.digest));
+                made.entry((&row.prompt, row.seed)).or_default().push((&set.provenance.device_profile, row.digest));
             }
         }
-        for digests in made.values().filter(|digests| digests.len() > 1) {
+        for ((prompt, seed), digests) in made.iter().filter(|(_, digests)| digests.len() > 1) {
             let mut furthest = [0; 4];
             for (number, (one, digest)) in digests.iter().enumerate() {
                 for (other, theirs) in &digests[number + 1..] {
@@ -198,6 +228,7 @@ impl Measurement {
                 }
             }
             jobs.count(furthest);
+            apart.push(Apart { prompt: (*prompt).clone(), seed: *seed, bits: furthest });
         }
         if jobs.pairs() == 0 {
             return Err(ToleranceError::NoPairs);
@@ -207,7 +238,7 @@ impl Measurement {
         let others = Others::of(sets.iter().rev().max_by_key(|set| set.rows.len()).unwrap_or(first));
         let same_prompt = Distances::of(&others.same_prompt());
         let other_prompt = Distances::of(&[Pairs::Within(&others.all)]).without(&same_prompt);
-        Ok(Self { honest, jobs, by_profiles, same_prompt, other_prompt, others })
+        Ok(Self { honest, jobs, by_profiles, same_prompt, other_prompt, apart, others })
     }
 
     /// The tightest profile that the registry takes and that keeps to what is wanted, at 95 % confidence and over all
@@ -227,6 +258,52 @@ impl Measurement {
         Ok(ToleranceProfile { accept, reject, evidence: B256::ZERO })
     }
 
+    /// Where a profile puts honest machines, by job: the two of them that differ most in a lane.
+    #[must_use]
+    pub fn honest_by(&self, profile: &ToleranceProfile) -> Zones {
+        let mut zones = Zones::default();
+        for job in &self.apart {
+            if job.within(profile.accept) {
+                zones.accepted += 1;
+            } else if job.within(profile.reject) {
+                zones.grey += 1;
+            } else {
+                zones.rejected += 1;
+            }
+        }
+        zones
+    }
+
+    /// What a search for jobs finds on which honest machines part by that profile.
+    #[must_use]
+    pub fn search(&self, profile: &ToleranceProfile) -> Search {
+        let unpaid = |jobs: &[&Apart]| Share {
+            count: jobs.iter().filter(|job| !job.within(profile.accept)).count() as u64,
+            of: jobs.len() as u64,
+        };
+        let mean = |jobs: &[&Apart]| {
+            let bits: u32 = jobs.iter().map(|job| job.bits.into_iter().max().unwrap_or_default()).sum();
+            f64::from(bits) / jobs.len().max(1) as f64
+        };
+        let mut by_prompt: BTreeMap<&str, [Vec<&Apart>; 2]> = BTreeMap::new();
+        for job in &self.apart {
+            by_prompt.entry(&job.prompt).or_default()[job.seed as usize % 2].push(job);
+        }
+        let mut prompts: Vec<_> =
+            by_prompt.into_iter().map(|(prompt, [even, odd])| (mean(&odd), prompt, even)).collect();
+        prompts.sort_by(|(one, ..), (other, ..)| other.total_cmp(one));
+        prompts.truncate(prompts.len().div_ceil(10));
+        let others: Vec<_> = prompts.iter().flat_map(|(.., even)| even.iter().copied()).collect();
+        let all: Vec<_> = self.apart.iter().collect();
+        Search {
+            fixed_seed: unpaid(&all),
+            prompts: prompts.into_iter().map(|(_, prompt, _)| prompt.to_owned()).collect(),
+            fresh_noise: unpaid(&others),
+            bits: mean(&all),
+            bits_of_prompts: mean(&others),
+        }
+    }
+
     /// Where a profile puts pairs of other pictures: of the same prompt, and of other prompts.
     #[must_use]
     pub fn others_by(&self, profile: &ToleranceProfile) -> (Zones, Zones) {
@@ -242,6 +319,12 @@ impl Measurement {
             rejected: all.rejected - same_prompt.rejected,
         };
         (same_prompt, other_prompt)
+    }
+}
+
+impl Apart {
+    fn within(&self, bits: [u8; 4]) -> bool {
+        self.bits.iter().zip(bits).all(|(apart, bits)| *apart <= bits.into())
     }
 }
 

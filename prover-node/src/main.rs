@@ -5,8 +5,8 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use prover_node::{
     commands::{
-        backup, calibrate, doctor, explain, generate, init, register, run, seats, selftest, settings::Settings, status,
-        worker,
+        attack_board, backup, calibrate, doctor, explain, generate, init, register, run, seats, selftest,
+        settings::Settings, status, worker,
     },
     inference::fix_environment,
 };
@@ -57,6 +57,8 @@ enum Command {
     Selftest(selftest::SelftestArgs),
     /// Make many jobs in every way that this machine computes in, to measure a model's tolerance profile
     Calibrate(calibrate::CalibrateArgs),
+    /// See how often frauds pass for honest outputs of a model
+    AttackBoard(attack_board::AttackBoardArgs),
 }
 
 fn main() -> ExitCode {
@@ -107,6 +109,7 @@ async fn execute(Cli { command, json, config }: Cli, matches: &ArgMatches) -> Ex
         Command::Withdraw(args) => seats::withdraw(args, json).await.map(|()| ExitCode::SUCCESS),
         Command::Selftest(args) => selftest::execute(&args, json),
         Command::Calibrate(args) => calibrate::execute(&args, json).map(|()| ExitCode::SUCCESS),
+        Command::AttackBoard(args) => attack_board::execute(&args, json).map(|()| ExitCode::SUCCESS),
         Command::Generate(args) => generate::execute(*args, json).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| failed(&error, json))

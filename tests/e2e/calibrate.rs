@@ -175,3 +175,45 @@ async fn honest_texts_agree_and_frauds_do_not_pass() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_attack_board_tells_frauds_from_honest_outputs() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (folder, out) = (folder.path(), folder.path().join("attacks"));
+    fs::write(folder.join("prompts.txt"), PROMPTS)?;
+    let board = || {
+        let cli = Cli::prover_node()?.arg("attack-board").arg("--prompts").arg(folder.join("prompts.txt"));
+        Ok::<_, eyre::Report>(cli.arg("--out").arg(&out).args(["--seeds", "2"]))
+    };
+    let report = board()?.json().await?;
+    ensure!(report["jobs"] == 4, "{report}");
+    let outcome = |fraud: &str, of: &str| {
+        let lines = report["frauds"].as_array().into_iter().flatten();
+        lines.into_iter().find(|line| line["fraud"] == fraud).map(|line| line[of]["count"].clone())
+    };
+    ensure!(outcome("an earlier output", "accepted") == Some(0.into()), "{report}");
+    ensure!(outcome("other seed", "rejected") == Some(4.into()), "{report}");
+    ensure!(outcome("half the size, scaled up", "accepted") == Some(0.into()), "{report}");
+    ensure!(outcome("JPEG, quality 90", "accepted") == Some(4.into()), "it is the same picture: {report}");
+    ensure!(report["digests"].as_array().is_some_and(|kinds| kinds.len() == 8), "{report}");
+
+    // What is there is not made again, and says the same.
+    let (honest, steps) =
+        (out.join("hashes/honest-cpu-f32-batched-full.parquet"), out.join("latent/90-of-the-steps.parquet"));
+    let (before, half) = (fs::read(&honest)?, Dataset::read(&steps)?);
+    ensure!(half.provenance.fraud.as_deref() == Some("90 % of the steps"), "{:?}", half.provenance);
+    ensure!(half.provenance.digest.as_deref() == Some("latent"), "{:?}", half.provenance);
+    fs::remove_file(&steps)?;
+    ensure!(board()?.json().await? == report, "what was made again is another");
+    ensure!(fs::read(&honest)? == before, "what was there has changed");
+    let same = Dataset::read(&steps)?;
+    ensure!(
+        half.rows.iter().zip(&same.rows).all(|(one, other)| one.digest == other.digest),
+        "made again it is another"
+    );
+
+    fs::write(&steps, b"PAR1 and nothing else")?;
+    let refused = board()?.refuse().await?;
+    ensure!(refused.contains("90-of-the-steps.parquet"), "{refused}");
+    Ok(())
+}

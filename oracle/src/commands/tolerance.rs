@@ -14,7 +14,7 @@ use oracle::{
     digest::{LANES, MAX_ACCEPT, ToleranceProfile},
     files::write_atomically,
     manifest::{LocalModel, MANIFEST_FILE, Manifest, Pipeline, hash_file},
-    tolerance::{Distances, Measurement, Share, Wanted, Zones, upper_bound},
+    tolerance::{Distances, Measurement, Search, Share, Wanted, Zones, upper_bound},
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -71,8 +71,11 @@ struct Report {
     profile: Option<ToleranceProfile>,
     /// Why there is none.
     no_profile: Option<String>,
+    /// Jobs, by the two honest machines that differ most.
+    honest: Zones,
     same_prompt: Zones,
     other_prompt: Zones,
+    search: Option<Search>,
 }
 
 #[derive(Serialize)]
@@ -112,6 +115,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> eyre::Result<ExitCode> {
     let measured = Measurement::of(&sets)?;
     let proposed = measured.propose(Wanted { unpaid: args.unpaid, slashed: args.slashed, margin: args.margin });
     let profile = proposed.map(|profile| ToleranceProfile { evidence, ..profile });
+    let honest = profile.as_ref().map(|profile| measured.honest_by(profile)).unwrap_or_default();
     let (same_prompt, other_prompt) = profile.as_ref().map(|profile| measured.others_by(profile)).unwrap_or_default();
 
     let shares = |distances: &Distances, bits| Shares {
@@ -139,8 +143,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> eyre::Result<ExitCode> {
         furthest: [0, 1, 2, 3].map(|lane| measured.honest.furthest(lane)),
         profile: profile.as_ref().ok().copied(),
         no_profile: profile.as_ref().err().map(ToString::to_string),
+        honest,
         same_prompt,
         other_prompt,
+        search: profile.as_ref().ok().map(|profile| measured.search(profile)),
     };
     if let Some(path) = &args.plot {
         let drawn = plot::draw(&measured, report.profile.as_ref());
@@ -230,8 +236,18 @@ fn human(report: &Report) -> String {
     if let Some(profile) = &report.profile {
         lines.push(("accept", lanes(&profile.accept)));
         lines.push(("reject", lanes(&profile.reject)));
+        lines.push(("honest jobs", zones(report.honest)));
         lines.push(("other noise", zones(report.same_prompt)));
         lines.push(("other prompts", zones(report.other_prompt)));
+    }
+    if let Some(Search { fixed_seed, prompts, fresh_noise, bits, bits_of_prompts }) = &report.search {
+        let prompts: Vec<_> = prompts.iter().map(|prompt| printable(prompt)).collect();
+        lines.push((
+            "searched",
+            format!("{} of all jobs part honest machines; {bits:.2} bits on average", shown(*fixed_seed)),
+        ));
+        let found = format!("{}; {bits_of_prompts:.2} bits", shown(*fresh_noise));
+        lines.push(("with fresh noise", format!("{found}, of the worst prompts ({})", prompts.join(", "))));
     }
     text + "\n" + &listing(&lines)
 }

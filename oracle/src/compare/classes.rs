@@ -56,7 +56,7 @@ impl Classes {
                 let reader = Reader::open(&path)?;
                 if let Some((first, known)) = files.first() {
                     let (mine, theirs) = (reader.provenance(), known.provenance());
-                    if (mine.files, &mine.spec, &mine.fraud) != (theirs.files, &theirs.spec, &theirs.fraud) {
+                    if !mine.same_jobs(theirs) || mine.fraud != theirs.fraud {
                         return Err(ClassesError::OtherJobs { path, first: first.clone() });
                     }
                 }

@@ -105,3 +105,23 @@ fn what_does_not_belong_together_is_refused() {
     assert_eq!(refused(&[honest]), ToleranceError::NoPairs);
     assert_eq!(refused(&[]), ToleranceError::NoPairs);
 }
+
+/// Honest machines part on one job of a prompt, and on every one of another.
+#[test]
+fn a_search_finds_single_jobs_with_a_fixed_seed_and_prompts_with_fresh_noise() {
+    let turned = |job: u32| match job {
+        7 => 12,
+        job if job % 10 == 3 => 6,
+        _ => 1,
+    };
+    let sets = [set("one", 100, 2, |_| 0), set("other", 100, 2, turned)];
+    let measured = Measurement::of(&sets).unwrap();
+    let profile = ToleranceProfile { accept: [5; 4], reject: [10; 4], evidence: B256::ZERO };
+    assert_eq!(measured.honest_by(&profile), Zones { accepted: 89, grey: 10, rejected: 1 });
+
+    let found = measured.search(&profile);
+    assert_eq!(found.fixed_seed, Share { count: 11, of: 100 });
+    assert_eq!(found.prompts, ["class 3"]);
+    assert_eq!(found.fresh_noise.count, found.fresh_noise.of, "whatever its seed");
+    assert!((found.bits - 1.61).abs() < 1e-9 && (found.bits_of_prompts - 6.0).abs() < 1e-9, "{found:?}");
+}

@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use candle_core::quantized::{GgmlDType, QTensor};
 use oracle::{dataset::noise_seed, manifest::LocalModel, output::Text, spec::TextSpec};
 
+use super::Bits;
 use crate::inference::{
     InferenceError, Settings,
     language::{LanguageError, Model},
@@ -23,15 +24,6 @@ pub enum Fraud {
     CutShort,
     /// Drawn by chance at temperature 1, and not the likeliest: by each seed another.
     Sampled,
-}
-
-/// Of a weight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bits {
-    /// Q8_0.
-    Eight,
-    /// Q4_0.
-    Four,
 }
 
 /// What somebody typed is no fraud.

@@ -5,7 +5,7 @@ use std::{
     collections::HashSet,
     fs,
     num::NonZeroUsize,
-    ops::ControlFlow,
+    ops::{ControlFlow, RangeInclusive},
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// How often what was made is written down.
-const SAVED: Duration = Duration::from_secs(30);
+pub(super) const SAVED: Duration = Duration::from_secs(30);
 
 /// Of which jobs, and how.
 #[derive(Debug, clap::Args)]
@@ -100,7 +100,7 @@ struct Measured {
 }
 
 /// A prompt and the number of its noise seed.
-type Job = (Arc<str>, u32);
+pub(super) type Job = (Arc<str>, u32);
 
 /// What all jobs have in common.
 struct Study<'a> {
@@ -122,11 +122,15 @@ enum Maker {
 /// Runs the command.
 pub fn execute(args: &CalibrateArgs, json: bool) -> eyre::Result<()> {
     let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
+    let seeds = match (&files.manifest.pipeline, &args.fraud) {
+        (Pipeline::Image(_), _) | (_, Some(Fraud::Sampled)) => 1..=args.seeds,
+        (Pipeline::Text(_), _) => 0..=0,
+    };
     let mut study = Study {
         files: &files,
         text: &args.text,
         fraud: args.fraud.as_ref(),
-        jobs: jobs(&read_prompts(&args.prompts, &args.template)?, &files.manifest.pipeline, args),
+        jobs: jobs(&read_prompts(&args.prompts, &args.template)?, seeds),
         threads: args.threads.or(thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
         judge: None,
     };
@@ -145,7 +149,9 @@ pub fn execute(args: &CalibrateArgs, json: bool) -> eyre::Result<()> {
     }
 
     let mut measured = Vec::new();
-    for settings in ways(args, &files) {
+    // Frauds are made in one way only.
+    let ways = ways(args.device, &args.arithmetic, &files);
+    for settings in ways.into_iter().filter(|way| args.fraud.is_none() || way.sums == Sums::Pinned) {
         let settings = study.settings(settings);
         let profile = described(&settings, &files.manifest.pipeline);
         let file = args.out.join(study.file_name(&profile)?);
@@ -165,22 +171,19 @@ pub fn execute(args: &CalibrateArgs, json: bool) -> eyre::Result<()> {
 }
 
 /// All ways to compute: the same sums in another order each.
-fn ways(args: &CalibrateArgs, files: &LocalModel) -> Vec<Settings> {
-    let permitted = files.manifest.arithmetic.on(args.device.kind());
-    let arithmetic = if args.arithmetic.is_empty() { permitted } else { &args.arithmetic };
-    let orders: &[_] = match (&files.manifest.pipeline, &args.fraud) {
-        (Pipeline::Image(_), _) => &[
+pub(super) fn ways(device: Device, only: &[Arithmetic], files: &LocalModel) -> Vec<Settings> {
+    let permitted = files.manifest.arithmetic.on(device.kind());
+    let arithmetic = if only.is_empty() { permitted } else { only };
+    let orders = match files.manifest.pipeline {
+        Pipeline::Image(_) => [
             (GuidanceMode::Batched, Attention::Full, Sums::Pinned),
             (GuidanceMode::TwoPass, Attention::Sliced, Sums::Pinned),
         ],
-        (Pipeline::Text(_), None) => {
-            &[Sums::Pinned, Sums::Gemm].map(|sums| (GuidanceMode::Batched, Attention::Full, sums))
-        }
-        (Pipeline::Text(_), Some(_)) => &[(GuidanceMode::Batched, Attention::Full, Sums::Pinned)],
+        Pipeline::Text(_) => [Sums::Pinned, Sums::Gemm].map(|sums| (GuidanceMode::Batched, Attention::Full, sums)),
     };
     let way = |&arithmetic| {
-        let settings = Settings { device: args.device, arithmetic, ..Settings::default() };
-        orders.iter().map(move |&(guidance, attention, sums)| Settings { guidance, attention, sums, ..settings })
+        let settings = Settings { device, arithmetic, threads: NonZeroUsize::MIN, ..Settings::default() };
+        orders.map(|(guidance, attention, sums)| Settings { guidance, attention, sums, ..settings })
     };
     arithmetic.iter().flat_map(way).collect()
 }
@@ -273,6 +276,7 @@ impl Study<'_> {
             machine: machine(settings.device),
             build: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
             fraud: self.fraud.map(ToString::to_string),
+            digest: None,
         };
         let mut dataset = match file.exists() {
             true => Dataset::read(file)?,
@@ -311,12 +315,12 @@ impl Study<'_> {
 }
 
 /// In an order that does not tell who was faster.
-fn save(dataset: &mut Dataset, file: &Path) -> eyre::Result<()> {
+pub(super) fn save(dataset: &mut Dataset, file: &Path) -> eyre::Result<()> {
     dataset.rows.sort_by(|a, b| (&a.prompt, a.seed).cmp(&(&b.prompt, b.seed)));
     Ok(dataset.write(file)?)
 }
 
-fn read_prompts(file: &Path, template: &str) -> eyre::Result<Vec<Arc<str>>> {
+pub(super) fn read_prompts(file: &Path, template: &str) -> eyre::Result<Vec<Arc<str>>> {
     ensure!(template.contains("{}"), "--template has no {{}}, which the class takes the place of");
     let text = fs::read_to_string(file).map_err(|error| eyre!("cannot read {}: {error}", file.display()))?;
     let mut seen = HashSet::new();
@@ -336,11 +340,7 @@ fn read_prompts(file: &Path, template: &str) -> eyre::Result<Vec<Arc<str>>> {
 }
 
 /// One seed of all prompts after the other, so that whatever is there covers all of them.
-fn jobs(prompts: &[Arc<str>], pipeline: &Pipeline, args: &CalibrateArgs) -> Vec<Job> {
-    let seeds = match (pipeline, &args.fraud) {
-        (Pipeline::Image(_), _) | (_, Some(Fraud::Sampled)) => 1..=args.seeds,
-        (Pipeline::Text(_), _) => 0..=0,
-    };
+pub(super) fn jobs(prompts: &[Arc<str>], seeds: RangeInclusive<u32>) -> Vec<Job> {
     seeds.flat_map(|seed| prompts.iter().map(move |prompt| (prompt.clone(), seed))).collect()
 }
 

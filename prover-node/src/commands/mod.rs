@@ -1,5 +1,6 @@
 //! The commands of `prover-node`, one file each.
 
+pub mod attack_board;
 pub mod backup;
 pub mod calibrate;
 pub mod doctor;
@@ -23,6 +24,7 @@ pub mod worker;
 use std::io::IsTerminal;
 
 use alloy::primitives::U256;
+use comfy_table::{Cell, LineStyle, Table, TableStyle};
 use eyre::WrapErr;
 use indicatif::{ProgressBar, ProgressStyle};
 use oracle::chain::ether;
@@ -63,6 +65,15 @@ pub(crate) fn duration(seconds: u64) -> String {
         (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
         (days, hours, ..) => format!("{days} d {hours} h"),
     }
+}
+
+/// A table with a line below its header and none else.
+pub(crate) fn table(header: impl IntoIterator<Item = impl Into<Cell>>) -> Table {
+    let line = LineStyle::none().fill('─').junction('─');
+    let mut table = Table::new();
+    let header: Vec<Cell> = header.into_iter().map(Into::into).collect();
+    table.load_style(TableStyle::new().header_separator(line)).set_header(header);
+    table
 }
 
 /// How far something is, if there is a terminal.

@@ -7,7 +7,6 @@ use std::{
 };
 
 use alloy::primitives::B256;
-use comfy_table::{LineStyle, Table, TableStyle};
 use eyre::{bail, ensure, eyre};
 use oracle::{
     files::write_atomically,
@@ -20,6 +19,7 @@ use super::{
     generate::list::{Line, read_list},
     print_json, printable,
     profile::ProfileArgs,
+    table,
 };
 use crate::{
     inference::{Generator as _, Model},
@@ -148,14 +148,7 @@ fn print(report: &Report) {
     if report.findings.is_empty() {
         return;
     }
-    let mut table = Table::new();
-    let line = LineStyle::none().fill('─').junction('─');
-    table.load_style(TableStyle::new().header_separator(line)).set_header([
-        "golden job",
-        "distances",
-        "zone",
-        "seconds",
-    ]);
+    let mut table = table(["golden job", "distances", "zone", "seconds"]);
     for finding in &report.findings {
         table.add_row([
             printable(&finding.spec.prompt()),

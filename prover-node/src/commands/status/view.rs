@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use comfy_table::{LineStyle, Table, TableStyle};
+use comfy_table::Table;
 
 use super::{DrawLine, Report, SeatLine};
 use crate::{
-    commands::{printable, when},
+    commands::{printable, table, when},
     job::short,
     journal::{OpenJobs, Trouble},
 };
@@ -73,12 +73,5 @@ fn draws(lines: &[DrawLine], now: u64) -> Table {
             until.map_or_else(|| "-".to_owned(), |deadline| when(deadline, now)),
         ]);
     }
-    table
-}
-
-fn table<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    let line = LineStyle::none().fill('─').junction('─');
-    table.load_style(TableStyle::new().header_separator(line)).set_header(header);
     table
 }

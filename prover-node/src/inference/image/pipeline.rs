@@ -90,6 +90,17 @@ impl Pipeline {
         noise_seed: B256,
         on_progress: &mut OnProgress<'_>,
     ) -> Result<RgbImage, InferenceError> {
+        self.generate_seen(spec, noise_seed, on_progress, &mut |_| {})
+    }
+
+    /// The same, where `on_latent` is shown the latent after each step: channel, row, column.
+    pub fn generate_seen(
+        &self,
+        spec: &ImageSpec,
+        noise_seed: B256,
+        on_progress: &mut OnProgress<'_>,
+        on_latent: &mut dyn FnMut(&[f32]),
+    ) -> Result<RgbImage, InferenceError> {
         spec.check(&self.bounds)?;
         let mut run = self.schedule.run(spec.solver, spec.steps as usize).ok_or_else(|| no_such_run(spec.steps))?;
         let (height, width) = (spec.height as usize / self.factor, spec.width as usize / self.factor);
@@ -101,6 +112,7 @@ impl Pipeline {
             let input = Tensor::from_slice(&latent, shape, &self.device)?;
             let prediction = self.pool.install(|| self.predict(&input, timestep, &condition, spec))?;
             run.advance(&mut latent, &prediction);
+            on_latent(&latent);
             if on_progress(Progress { step: done, steps: spec.steps }).is_break() {
                 return Err(InferenceError::Cancelled);
             }

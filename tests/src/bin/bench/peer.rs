@@ -103,6 +103,7 @@ pub(crate) fn measure(args: &PeerArgs) -> Result<Written> {
         machine: machine(Device::Cpu),
         build: build.clone(),
         fraud: None,
+        digest: None,
     };
     fs::create_dir_all(&args.out).wrap_err_with(|| format!("cannot make {}", args.out.display()))?;
     let decoding = if beams == 1 { "greedy".to_owned() } else { format!("beams-{beams}") };

@@ -1,0 +1,458 @@
+//! `prover-node attack-board`: makes what frauds would make of the same jobs, and tells how often it passes for an honest output.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fs,
+    num::NonZeroUsize,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Instant,
+};
+
+use alloy::primitives::{B256, keccak256};
+use clap::ValueEnum as _;
+use eyre::{WrapErr as _, ensure};
+use image::{RgbImage, imageops};
+use oracle::{
+    board::{Answers, Outcome},
+    dataset::{Dataset, Provenance, Row, noise_seed},
+    digest::{Digest, LANES, ToleranceProfile},
+    manifest::{LocalModel, Pipeline as Makes},
+    models_dir::ModelsDirArgs,
+    spec::{ImageSpec, Spec},
+    tolerance::{Share, upper_bound},
+};
+use serde::Serialize;
+
+use super::{
+    calibrate::{Job, SAVED, jobs, machine, read_prompts, save, ways},
+    parallel::in_parallel,
+    print_json,
+    profile::described,
+    progress_bar, table,
+};
+use crate::{
+    attacks::{Edit, How, Kind, Made, collide},
+    inference::{Device, Pipeline, Settings},
+};
+
+/// Of which jobs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Each job is made honestly in the two ways that differ most, and by every fraud; every picture that was made honestly is also changed in \
+many ways. A fraud passes where either honest verifier accepts its digest by the model's tolerance profile. Other kinds \
+of digest than the protocol's are measured beside it, each with the tightest distances that its honest pairs keep to. What is made is \
+kept as data sets, so that it can be stopped at any time and goes on.
+
+Examples:
+  prover-node attack-board --prompts classes.txt --seeds 10 --out attacks
+  prover-node attack-board --prompts classes.txt --out attacks --other older/emoji-64 --json")]
+pub struct AttackBoardArgs {
+    /// What to ask for: a file with a class on each line
+    #[arg(long, value_name = "FILE")]
+    prompts: PathBuf,
+    /// The prompt that is made of a class, which takes the place of {}
+    #[arg(long, value_name = "TEXT", default_value = "{}")]
+    template: String,
+    /// Pictures of each prompt, the noise seeds being 1 to N; at least 2
+    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(2..))]
+    seeds: u32,
+    /// The folder of the data sets
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The model's folder, or the name of one that `oracle models pull` has put on this machine
+    #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR", default_value = "models/emoji-64")]
+    model_dir: PathBuf,
+    #[command(flatten)]
+    models_dir: ModelsDirArgs,
+    /// A model that is sold as this one; may be given several times
+    #[arg(long, value_name = "DIR")]
+    other: Vec<PathBuf>,
+    /// What computes: cpu, or cuda:N or metal:N for a GPU, in a program that was built with it
+    #[arg(long, env = "QUORATE_DEVICE", value_name = "DEVICE", default_value = "cpu")]
+    device: Device,
+    /// Outputs made at once, each by a thread of its own [default: one for each core]
+    #[arg(long, env = "QUORATE_THREADS", value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+/// Changes that somebody makes who searches for a collision.
+const TRIES: usize = 2_000;
+
+/// What is known of all jobs.
+struct Study<'a> {
+    files: &'a LocalModel,
+    out: &'a Path,
+    jobs: Vec<Job>,
+    threads: NonZeroUsize,
+}
+
+/// One way to run a model, and what becomes of its pictures.
+struct Batch {
+    settings: Settings,
+    how: Option<How>,
+    outputs: Vec<Finish>,
+}
+
+/// What is done with a picture that was made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Finish {
+    AsMade,
+    Edited(Edit),
+    /// Another picture, changed until the protocol's digest of it is this one's.
+    Collided,
+}
+
+/// The data sets of one output, by the kind of digest.
+type Sets = Vec<(Kind, Dataset)>;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    jobs: usize,
+    profile: ToleranceProfile,
+    /// By the protocol's digest and that profile.
+    frauds: Vec<Line>,
+    /// Kinds of digest, at the furthest that their honest pairs are apart.
+    digests: Vec<OfKind>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    fraud: String,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OfKind {
+    digest: String,
+    /// By lane, the furthest that the two honest ways were apart.
+    accept: [u8; 4],
+    frauds: Vec<Passing>,
+}
+
+/// Jobs in which a fraud passes.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Passing {
+    fraud: String,
+    alone: Share,
+    /// With the protocol's digest as another word.
+    with_hashes: Share,
+}
+
+/// Runs the command.
+pub fn execute(args: &AttackBoardArgs, json: bool) -> eyre::Result<()> {
+    let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
+    let Makes::Image(image) = &files.manifest.pipeline else {
+        eyre::bail!(
+            "{} makes texts, and the attack board is of pictures: make frauds with `prover-node calibrate --fraud`, and give them to `oracle consensus`",
+            files.manifest.name
+        );
+    };
+    let study = Study {
+        files: &files,
+        out: &args.out,
+        jobs: jobs(&read_prompts(&args.prompts, &args.template)?, 1..=args.seeds),
+        threads: args.threads.or(thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+    };
+    let sets = study.batches(args)?.iter().map(|batch| study.measure(batch)).collect::<eyre::Result<Vec<_>>>()?;
+    let report = report(image.profile, sets.into_iter().flatten().collect(), study.jobs.len())?;
+    match json {
+        true => print_json(&report)?,
+        false => println!("{}", human(&report)),
+    }
+    Ok(())
+}
+
+impl Study<'_> {
+    fn batches(&self, args: &AttackBoardArgs) -> eyre::Result<Vec<Batch>> {
+        let ways = ways(args.device, &[], self.files);
+        let (Some(&first), Some(&last)) = (ways.first(), ways.last()) else {
+            eyre::bail!("the manifest permits no arithmetic on {}", args.device);
+        };
+        ensure!(first != last, "the manifest permits one way to compute on {}: nothing to compare", args.device);
+        let edits = Edit::ALL.map(Finish::Edited).into_iter().chain([Finish::Collided]);
+        let mut batches = vec![
+            Batch { settings: first, how: None, outputs: [Finish::AsMade].into_iter().chain(edits).collect() },
+            Batch { settings: last, how: None, outputs: vec![Finish::AsMade] },
+        ];
+        let others = args.other.iter().map(|folder| How::Model(args.models_dir.resolve(folder)));
+        batches.extend(How::ALL.into_iter().chain(others).map(|how| Batch {
+            settings: first,
+            how: Some(how),
+            outputs: vec![Finish::AsMade],
+        }));
+        Ok(batches)
+    }
+
+    /// Makes what is missing.
+    fn measure(&self, batch: &Batch) -> eyre::Result<Vec<Sets>> {
+        let mut outputs =
+            batch.outputs.iter().map(|finish| self.stored(batch, *finish)).collect::<eyre::Result<Vec<_>>>()?;
+        // Killed between two files, a job is in some of them: it is made again.
+        let rows = |set: &Dataset| set.rows.iter().map(|row| (row.prompt.clone(), row.seed)).collect::<HashSet<Job>>();
+        let mut all = outputs.iter().flatten().map(|(_, set)| rows(set));
+        let first = all.next().unwrap_or_default();
+        let done = all.fold(first, |done, these| done.intersection(&these).cloned().collect());
+        for (_, set) in outputs.iter_mut().flatten() {
+            set.rows.retain(|row| done.contains(&(row.prompt.clone(), row.seed)));
+        }
+        let missing: Vec<_> = self.jobs.iter().filter(|job| !done.contains(*job)).collect();
+        if !missing.is_empty() {
+            self.make(batch, &missing, &mut outputs)?;
+        }
+        let wanted: HashSet<_> = self.jobs.iter().collect();
+        for (_, set) in outputs.iter_mut().flatten() {
+            set.rows.retain(|row| wanted.contains(&(row.prompt.clone(), row.seed)));
+        }
+        Ok(outputs)
+    }
+
+    /// The data sets of an output as far as there are any.
+    fn stored(&self, batch: &Batch, finish: Finish) -> eyre::Result<Sets> {
+        let manifest = &self.files.manifest;
+        let stored = |kind: Kind| {
+            let provenance = Provenance {
+                model: manifest.name.clone(),
+                files: manifest.files_hash(),
+                spec: manifest.pipeline.spec(""),
+                device_profile: described(&batch.settings, &manifest.pipeline),
+                machine: machine(batch.settings.device),
+                build: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
+                fraud: finish.fraud(batch.how.as_ref()),
+                digest: (kind != Kind::Hashes).then(|| kind.name()),
+            };
+            let file = self.file(&provenance);
+            let set = match file.exists() {
+                true => Dataset::read(&file)?,
+                false => Dataset { provenance: provenance.clone(), rows: Vec::new() },
+            };
+            ensure!(
+                set.provenance == provenance,
+                "{} was measured otherwise: with another model, spec, machine or version; choose another --out",
+                file.display()
+            );
+            Ok((kind, set))
+        };
+        Kind::value_variants().iter().copied().map(stored).collect()
+    }
+
+    /// Where a data set lies: in a folder for its kind of digest.
+    fn file(&self, provenance: &Provenance) -> PathBuf {
+        let name = match &provenance.fraud {
+            Some(fraud) => fraud.clone(),
+            None => format!("honest {}", provenance.device_profile),
+        };
+        let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        let name = words.collect::<Vec<_>>().join("-").to_lowercase();
+        let kind = provenance.digest.clone().unwrap_or_else(|| Kind::Hashes.name());
+        self.out.join(kind).join(name).with_extension("parquet")
+    }
+
+    fn make(&self, batch: &Batch, missing: &[&Job], outputs: &mut [Sets]) -> eyre::Result<()> {
+        let room = tempfile::tempdir().wrap_err("no temporary folder can be made")?;
+        let files = match &batch.how {
+            None => self.files.clone(),
+            Some(how) => how.model(self.files, room.path())?,
+        };
+        let model = Pipeline::load(&files, batch.settings)?;
+        let what = batch.how.as_ref().map_or_else(|| described(&batch.settings, &files.manifest.pipeline), How::name);
+        eprintln!("{what}");
+
+        let make = |job: &&Job| self.digests(batch, &model, job);
+        let bar = progress_bar(missing.len() as u64, "jobs");
+        let mut saved = Instant::now();
+        let ended = in_parallel(missing, self.threads, make, |made| {
+            for (sets, rows) in outputs.iter_mut().zip(made?) {
+                sets.iter_mut().zip(rows).for_each(|((_, set), row)| set.rows.push(row));
+            }
+            bar.inc(1);
+            if saved.elapsed() > SAVED {
+                self.save(outputs)?;
+                saved = Instant::now();
+            }
+            Ok(())
+        });
+        bar.finish_and_clear();
+        self.save(outputs)?;
+        ended
+    }
+
+    fn save(&self, outputs: &mut [Sets]) -> eyre::Result<()> {
+        for (_, set) in outputs.iter_mut().flatten() {
+            let file = self.file(&set.provenance);
+            let folder = file.parent().unwrap_or(self.out);
+            fs::create_dir_all(folder).wrap_err_with(|| format!("cannot make {}", folder.display()))?;
+            save(set, &file)?;
+        }
+        Ok(())
+    }
+
+    /// By output, and by kind of digest.
+    fn digests(&self, batch: &Batch, model: &Pipeline, (prompt, seed): &Job) -> eyre::Result<Vec<Vec<Row>>> {
+        let asked = self.spec(prompt)?;
+        let spec = batch.how.as_ref().map_or_else(|| asked.clone(), |how| how.spec(asked.clone()));
+        let start = Instant::now();
+        let mut latents = Vec::new();
+        let picture =
+            model.generate_seen(&spec, noise_seed(*seed), &mut |_| ControlFlow::Continue(()), &mut |latent| {
+                latents.push(latent.to_vec())
+            })?;
+        let picture = match picture.dimensions() == (asked.width, asked.height) {
+            true => picture,
+            false => imageops::resize(&picture, asked.width, asked.height, imageops::FilterType::Lanczos3),
+        };
+        let key = keccak256(format!("{prompt} {seed}"));
+        let honest = Made { picture, latents, key };
+        let made_in = start.elapsed().as_secs_f32();
+
+        let row = |digest, seconds| Row { prompt: prompt.clone(), seed: *seed, digest, seconds, margin: None };
+        let finished = |finish: &Finish| {
+            let start = Instant::now();
+            let picture = match finish {
+                Finish::AsMade => honest.picture.clone(),
+                Finish::Edited(edit) => edit.apply(&honest.picture)?,
+                Finish::Collided => collision(&honest.picture, key),
+            };
+            let finished = Made { picture, ..honest.clone() };
+            let digests: Vec<_> = Kind::value_variants().iter().map(|kind| kind.of(&finished)).collect();
+            let seconds = made_in + start.elapsed().as_secs_f32();
+            Ok(digests.into_iter().map(|digest| row(digest, seconds)).collect())
+        };
+        batch.outputs.iter().map(finished).collect()
+    }
+
+    fn spec(&self, prompt: &str) -> eyre::Result<ImageSpec> {
+        match self.files.manifest.pipeline.spec(prompt) {
+            Spec::Image(spec) => Ok(spec),
+            Spec::Text(_) => eyre::bail!("{} makes no pictures", self.files.manifest.name),
+        }
+    }
+}
+
+/// Another picture, with the protocol's digest of this one.
+fn collision(honest: &RgbImage, seed: B256) -> RgbImage {
+    collide(&imageops::rotate180(honest), &Digest::of_image(honest), Digest::of_image, TRIES, seed)
+}
+
+impl Finish {
+    /// What an output is called that was made so; none if it is honest.
+    fn fraud(self, how: Option<&How>) -> Option<String> {
+        match self {
+            Self::AsMade => how.map(How::name),
+            Self::Edited(edit) => Some(edit.name()),
+            Self::Collided => Some(format!("collision of the hashes, {TRIES} tries")),
+        }
+    }
+}
+
+fn report(profile: ToleranceProfile, outputs: Vec<Sets>, jobs: usize) -> eyre::Result<Report> {
+    let mut by_kind: BTreeMap<Kind, Vec<Dataset>> = BTreeMap::new();
+    for (kind, set) in outputs.into_iter().flatten() {
+        by_kind.entry(kind).or_default().push(set);
+    }
+    for sets in by_kind.values_mut() {
+        let copied = sets.first().map(copies).unwrap_or_default();
+        sets.splice(0..0, copied);
+    }
+    let of = |kind: Kind| by_kind.get(&kind).map_or(&[][..], Vec::as_slice);
+    let line = |(fraud, answers): (String, Answers<'_>)| Line { fraud, outcome: answers.outcome() };
+    let frauds = answers(of(Kind::Hashes), &profile)?.into_iter().map(line).collect();
+    let tight = |kind| ToleranceProfile { accept: furthest(of(kind)), reject: [64; 4], evidence: B256::ZERO };
+    let hashes = answers(of(Kind::Hashes), &tight(Kind::Hashes))?;
+    let mut digests = Vec::new();
+    for &kind in Kind::value_variants() {
+        let passing = |((fraud, answers), (_, hashes)): ((String, Answers<'_>), &(String, Answers<'_>))| Passing {
+            fraud,
+            alone: answers.outcome().accepted,
+            with_hashes: answers.and(hashes).outcome().accepted,
+        };
+        let profile = tight(kind);
+        let frauds = answers(of(kind), &profile)?.into_iter().zip(&hashes).map(passing).collect();
+        digests.push(OfKind { digest: kind.name(), accept: profile.accept, frauds });
+    }
+    Ok(Report { jobs, profile, frauds, digests })
+}
+
+/// What the honest ones among the sets say to each of the others.
+fn answers<'a>(sets: &'a [Dataset], profile: &ToleranceProfile) -> eyre::Result<Vec<(String, Answers<'a>)>> {
+    let (honest, frauds): (Vec<_>, Vec<_>) = sets.iter().partition(|set| set.provenance.fraud.is_none());
+    let mut answers = Vec::new();
+    for fraud in frauds {
+        let name = fraud.provenance.fraud.clone().unwrap_or_default();
+        answers.push((name, Answers::to(fraud, &honest, profile)?));
+    }
+    Ok(answers)
+}
+
+/// What costs no work: the output of another seed of the same prompt, and that of another prompt.
+fn copies(honest: &Dataset) -> Vec<Dataset> {
+    let mut rows = honest.rows.clone();
+    let mut copied = |fraud: &str, order: fn(&Row) -> (u32, Arc<str>), same: fn(&Row, &Row) -> bool| {
+        rows.sort_by_key(order);
+        let next = |at: usize| {
+            let others = rows[at + 1..].iter().chain(&rows[..at]);
+            let mut others = others.filter(|other| same(&rows[at], other));
+            others.next().map(|other| Row { digest: other.digest, ..rows[at].clone() })
+        };
+        let provenance = Provenance { fraud: Some(fraud.to_owned()), ..honest.provenance.clone() };
+        Dataset { provenance, rows: (0..rows.len()).filter_map(next).collect() }
+    };
+    vec![
+        copied("other seed", |row| (row.seed, row.prompt.clone()), |one, other| one.prompt == other.prompt),
+        copied("an earlier output", |row| (row.seed, row.prompt.clone()), |one, other| one.prompt != other.prompt),
+    ]
+}
+
+/// By lane, the furthest that digests of one job are apart in the first two honest sets.
+fn furthest(sets: &[Dataset]) -> [u8; 4] {
+    let mut honest = sets.iter().filter(|set| set.provenance.fraud.is_none());
+    let (Some(one), Some(other)) = (honest.next(), honest.next()) else { return [0; 4] };
+    let digests: HashMap<_, _> = one.rows.iter().map(|row| ((&row.prompt, row.seed), row.digest)).collect();
+    let pairs = other.rows.iter().filter_map(|row| Some(digests.get(&(&row.prompt, row.seed))?.distances(&row.digest)));
+    pairs.fold([0; 4], |most, distances| [0, 1, 2, 3].map(|lane: usize| most[lane].max(distances[lane] as u8)))
+}
+
+fn human(report: &Report) -> String {
+    let ToleranceProfile { accept, reject, .. } = report.profile;
+    let mut frauds = table(["fraud", "passes", "rejected"].into_iter().chain(LANES));
+    for Line { fraud, outcome: Outcome { accepted, rejected, told } } in &report.frauds {
+        let mut cells = vec![fraud.clone(), rare(*accepted), percent(*rejected)];
+        cells.extend(told.iter().map(|&share| percent(share)));
+        frauds.add_row(cells);
+    }
+    let mut kinds = table(
+        ["passes with the digest".to_owned()]
+            .into_iter()
+            .chain(report.digests.iter().map(|of| format!("{}\n{:?}", of.digest, of.accept))),
+    );
+    for (at, line) in report.frauds.iter().enumerate() {
+        let passing = |of: &OfKind| {
+            of.frauds.get(at).map_or_else(String::new, |it| match of.digest == Kind::Hashes.name() {
+                true => percent(it.alone),
+                false => format!("{} / {}", percent(it.alone), percent(it.with_hashes)),
+            })
+        };
+        kinds.add_row([line.fraud.clone()].into_iter().chain(report.digests.iter().map(passing)));
+    }
+    format!(
+        "{} jobs; accept {accept:?}, reject {reject:?}. By lane: how often it alone tells the fraud.\n\n{frauds}\n\n\
+         By kind of digest, each at the furthest that its honest pairs are apart; alone / beside the protocol's:\n\n{kinds}",
+        report.jobs
+    )
+}
+
+fn percent(share: Share) -> String {
+    format!("{:.1} %", 100.0 * share.value())
+}
+
+/// What was not seen is not zero: its upper bound, with 95 % confidence.
+fn rare(share: Share) -> String {
+    if share.count == 0 { format!("< {:.2} %", 100.0 * upper_bound(share)) } else { percent(share) }
+}
