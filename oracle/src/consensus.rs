@@ -328,7 +328,7 @@ mod tests {
         let sets = [set("a", 1, |_, _| 0, |_| Some(0.0)), set("b", 1, |_, _| 0, off)];
         let tau = |wanted| consensus(&sets, wanted, None).unwrap()[0].margins.unwrap().tau;
         // Of 100 jobs: none beyond leaves open 3 %, one 4.7 %, two 6.2 %.
-        assert_eq!([0.02, 0.04, 0.05, 0.07].map(tau), [None, Some(1.5), Some(0.5), Some(0.099)]);
+        assert_eq!([0.02, 0.04, 0.05, 0.07].map(tau), [None, Some(1.5), Some(0.5), Some(0.001 * 99.0)]);
         let found = &consensus(&sets, 0.05, None).unwrap()[0];
         assert_eq!((found.margins.unwrap().checked, found.margins.unwrap().largest), (100, 1.5));
         assert_eq!(found.stacks[0].margins.unwrap().tau, Some(0.0));

@@ -294,7 +294,7 @@ fn forgeries_are_what_they_say_and_a_check_knows_them() {
 
     let told = model.retell(&spec, "where do the foxes sleep").unwrap();
     assert!(told.ends_with(model.ends()) && model.margin(&spec, &told).unwrap() > 1e-3);
-    let short = TextSpec { max_tokens: 2, ..spec.clone() };
+    let short = TextSpec { max_tokens: 2, ..spec };
     assert_eq!(model.retell(&short, "where do the foxes sleep").unwrap(), told[..2]);
 }
 
@@ -306,7 +306,7 @@ fn a_sampled_text_is_its_seeds_alone_and_in_company() {
     assert_eq!(model.sample(&jobs[13..14]).unwrap(), texts[13..14]);
     let different: HashSet<_> = texts.iter().map(|text| &text.tokens).collect();
     assert!(different.len() > 15, "{different:?}");
-    let greedy = model.write_all(&[spec.clone(), TextSpec { max_tokens: 5, ..spec.clone() }]).unwrap();
+    let greedy = model.write_all(&[spec.clone(), TextSpec { max_tokens: 5, ..spec }]).unwrap();
     assert_eq!(greedy[0].tokens, Expected::of("llama").greedy_tokens);
     assert_eq!(greedy[1].tokens, greedy[0].tokens[..5]);
 }
