@@ -152,6 +152,7 @@ mod tests {
             seed,
             digest: Digest::from_lanes(*lanes),
             seconds: 1.0,
+            margin: None,
         };
         let provenance = crate::dataset::Provenance { fraud: fraud.map(Into::into), ..provenance("cpu", 20) };
         Dataset { provenance, rows: (0..).zip(lanes).map(row).collect() }

@@ -3,9 +3,10 @@
 //! | column | type | |
 //! | --- | --- | --- |
 //! | `prompt` | string | what was asked for: the class of a job |
-//! | `seed` | uint32 | the number that a picture's noise seed is; 0 of texts |
+//! | `seed` | uint32 | the number that a picture's noise seed is; 0 of texts, but for those that were drawn by chance |
 //! | `digest` | 32 bytes | see [`Digest`] |
 //! | `seconds` | float | that it took |
+//! | `margin` | float | only of sets with texts that were checked: see [`Row::margin`] |
 //!
 //! Rows lie in no particular order, each job once. The file's metadata have the [`Provenance`] as JSON, under `quorate`.
 
@@ -73,6 +74,10 @@ pub struct Row {
     pub digest: Digest,
     /// How long it took.
     pub seconds: f32,
+    /// Of a text that was checked, by how many logits its least likely token is below the likeliest, each after the tokens
+    /// before it: a check that tolerates as much accepts it. Infinite if no tolerance would do, since it does not end where
+    /// it must.
+    pub margin: Option<f32>,
 }
 
 /// A data set in memory.
@@ -140,18 +145,24 @@ impl Dataset {
             .set_created_by("quorate".to_owned())
             .build();
         let mut bytes = Vec::new();
-        let mut file = SerializedFileWriter::new(&mut bytes, Arc::new(schema()?), Arc::new(properties))?;
+        let checked = self.rows.iter().any(|row| row.margin.is_some());
+        let mut file = SerializedFileWriter::new(&mut bytes, Arc::new(schema(checked)?), Arc::new(properties))?;
         for rows in self.rows.chunks(GROUP) {
             let mut group = file.next_row_group()?;
             let prompts: Vec<_> = rows.iter().map(|row| ByteArray::from(&*row.prompt)).collect();
-            put::<ByteArrayType>(&mut group, &prompts)?;
+            put::<ByteArrayType>(&mut group, &prompts, None)?;
             let seeds: Vec<_> = rows.iter().map(|row| row.seed.cast_signed()).collect();
-            put::<Int32Type>(&mut group, &seeds)?;
+            put::<Int32Type>(&mut group, &seeds, None)?;
             let digests: Vec<_> =
                 rows.iter().map(|row| FixedLenByteArray::from(ByteArray::from(row.digest.0.to_vec()))).collect();
-            put::<FixedLenByteArrayType>(&mut group, &digests)?;
+            put::<FixedLenByteArrayType>(&mut group, &digests, None)?;
             let seconds: Vec<_> = rows.iter().map(|row| row.seconds).collect();
-            put::<FloatType>(&mut group, &seconds)?;
+            put::<FloatType>(&mut group, &seconds, None)?;
+            if checked {
+                let margins: Vec<_> = rows.iter().filter_map(|row| row.margin).collect();
+                let is_there: Vec<_> = rows.iter().map(|row| i16::from(row.margin.is_some())).collect();
+                put::<FloatType>(&mut group, &margins, Some(&is_there))?;
+            }
             group.close()?;
         }
         file.close()?;
@@ -166,7 +177,8 @@ impl Reader {
         let unreadable = |reason| DatasetError::unreadable(path, reason);
         let file = SerializedFileReader::new(file).map_err(unreadable)?;
         let metadata = file.metadata().file_metadata();
-        if metadata.schema().get_fields() != schema().map_err(unreadable)?.get_fields() {
+        let known = [schema(false), schema(true)].into_iter().collect::<ParquetResult<Vec<_>>>().map_err(unreadable)?;
+        if !known.iter().any(|known| known.get_fields() == metadata.schema().get_fields()) {
             return Err(DatasetError::Columns(path.to_owned()));
         }
         let said = metadata.key_value_metadata().into_iter().flatten().find(|pair| pair.key == KEY);
@@ -201,6 +213,7 @@ impl Reader {
 fn rows_of(group: &dyn RowGroupReader) -> ParquetResult<Vec<Row>> {
     let count = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
     let (mut prompts, mut seeds, mut digests, mut seconds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut margins, mut is_there) = (Vec::new(), Vec::new());
     for column in 0..group.num_columns() {
         let (read, ..) = match group.get_column_reader(column)? {
             ColumnReader::ByteArrayColumnReader(mut reader) => reader.read_records(count, None, None, &mut prompts)?,
@@ -208,7 +221,12 @@ fn rows_of(group: &dyn RowGroupReader) -> ParquetResult<Vec<Row>> {
             ColumnReader::FixedLenByteArrayColumnReader(mut reader) => {
                 reader.read_records(count, None, None, &mut digests)?
             }
-            ColumnReader::FloatColumnReader(mut reader) => reader.read_records(count, None, None, &mut seconds)?,
+            ColumnReader::FloatColumnReader(mut reader) if column == 3 => {
+                reader.read_records(count, None, None, &mut seconds)?
+            }
+            ColumnReader::FloatColumnReader(mut reader) => {
+                reader.read_records(count, Some(&mut is_there), None, &mut margins)?
+            }
             _ => return Err(ParquetError::General("a column of another type".into())),
         };
         if read != count {
@@ -216,9 +234,12 @@ fn rows_of(group: &dyn RowGroupReader) -> ParquetResult<Vec<Row>> {
         }
     }
 
+    is_there.resize(count, 0);
+    let mut margins = margins.into_iter();
     let mut known = HashSet::<Arc<str>>::new();
     let mut rows = Vec::with_capacity(count);
-    for (((prompt, seed), digest), seconds) in prompts.iter().zip(seeds).zip(digests).zip(seconds) {
+    let columns = prompts.iter().zip(seeds).zip(digests).zip(seconds).zip(is_there);
+    for ((((prompt, seed), digest), seconds), is_there) in columns {
         let prompt = prompt.as_utf8()?;
         let prompt = known.get(prompt).cloned().unwrap_or_else(|| {
             let prompt: Arc<str> = prompt.into();
@@ -226,18 +247,25 @@ fn rows_of(group: &dyn RowGroupReader) -> ParquetResult<Vec<Row>> {
             prompt
         });
         let digest = <[u8; 32]>::try_from(digest.data()).map_err(|error| ParquetError::External(error.into()))?;
-        rows.push(Row { prompt, seed: seed.cast_unsigned(), digest: Digest(digest), seconds });
+        let margin = if is_there == 0 { None } else { margins.next() };
+        rows.push(Row { prompt, seed: seed.cast_unsigned(), digest: Digest(digest), seconds, margin });
     }
     Ok(rows)
 }
 
-fn put<T: DataType>(group: &mut SerializedRowGroupWriter<'_, &mut Vec<u8>>, values: &[T::T]) -> ParquetResult<()> {
+/// Values of the next column, and of an optional one which rows have one.
+fn put<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, &mut Vec<u8>>,
+    values: &[T::T],
+    is_there: Option<&[i16]>,
+) -> ParquetResult<()> {
     let mut column = group.next_column()?.ok_or_else(|| ParquetError::General("no such column".into()))?;
-    column.typed::<T>().write_batch(values, None, None)?;
+    column.typed::<T>().write_batch(values, is_there, None)?;
     column.close()
 }
 
-fn schema() -> ParquetResult<Type> {
+/// The columns, with the optional one if texts were checked.
+fn schema(checked: bool) -> ParquetResult<Type> {
     let column = |name, physical| Type::primitive_type_builder(name, physical).with_repetition(Repetition::REQUIRED);
     let unsigned = LogicalType::integer(32, false);
     let columns = [
@@ -246,7 +274,9 @@ fn schema() -> ParquetResult<Type> {
         column("digest", Physical::FIXED_LEN_BYTE_ARRAY).with_length(32).build()?,
         column("seconds", Physical::FLOAT).build()?,
     ];
-    Type::group_type_builder("digests").with_fields(columns.map(Arc::new).to_vec()).build()
+    let margin = Type::primitive_type_builder("margin", Physical::FLOAT).with_repetition(Repetition::OPTIONAL);
+    let columns = columns.into_iter().chain(checked.then(|| margin.build()).transpose()?);
+    Type::group_type_builder("digests").with_fields(columns.map(Arc::new).collect()).build()
 }
 
 #[cfg(test)]
@@ -289,6 +319,7 @@ pub(crate) mod tests {
             seed: number,
             digest: keccak256(number.to_be_bytes()).into(),
             seconds: 0.5,
+            margin: None,
         };
         Dataset { provenance: provenance("cpu f32 batched full", 20), rows: (0..rows).map(row).collect() }
     }
@@ -307,6 +338,18 @@ pub(crate) mod tests {
             assert_eq!(counts.iter().sum::<usize>(), rows as usize);
             assert!(counts.iter().all(|&count| count <= GROUP), "{counts:?}");
         }
+    }
+
+    #[test]
+    fn margins_are_those_of_the_rows_that_have_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.parquet");
+        let mut written = dataset(70_000);
+        for (row, margin) in written.rows.iter_mut().step_by(3).zip([0.0, 0.25, f32::INFINITY].into_iter().cycle()) {
+            row.margin = Some(margin);
+        }
+        written.write(&path).unwrap();
+        assert_eq!(Dataset::read(&path).unwrap(), written);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod board;
 pub mod chain;
 pub mod commitment;
 pub mod compare;
+pub mod consensus;
 pub mod dataset;
 pub mod delegation;
 pub mod digest;

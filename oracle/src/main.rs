@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 use oracle::chain::ChainArgs;
 
 use crate::commands::{
-    Context, account, advance, appeal, balance, compare, fetch, models, odds, quote, relay, sign, simulate, status,
-    submit, terminal::Terminal, tolerance, verifiers, withdraw,
+    Context, account, advance, appeal, balance, compare, consensus, fetch, models, odds, quote, relay, sign, simulate,
+    status, submit, terminal::Terminal, tolerance, verifiers, withdraw,
 };
 
 /// Pay for a generation, have a drawn committee of staked verifiers agree on it, fetch it.
@@ -49,6 +49,8 @@ enum Command {
     Quote(quote::Args),
     /// Count how far the digests of the same prompt are apart
     Compare(compare::Args),
+    /// Tell how often honest machines write the same text, and how often a fraud passes
+    Consensus(consensus::Args),
     /// Show how often a committee is right, and what a fraud stands to lose
     Odds(odds::Args),
     /// Play thousands of jobs with honest and other verifiers, and show what each of them makes of it
@@ -99,6 +101,7 @@ async fn run(command: Command, context: &Context) -> eyre::Result<ExitCode> {
         Command::Verifiers(args) => verifiers::run(args, context).await,
         Command::Quote(args) => quote::run(args, context).await,
         Command::Compare(args) => compare::run(&args, context),
+        Command::Consensus(args) => consensus::run(&args, context),
         Command::Odds(args) => odds::run(&args, context),
         Command::Simulate(args) => simulate::run(&args, context),
         Command::Balance(args) => balance::run(args, context).await,

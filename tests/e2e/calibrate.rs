@@ -1,11 +1,18 @@
-//! Measuring a model's tolerance: by the real programs with the bundled model.
+//! Measuring a model's tolerance and its consensus: by the real programs, with the bundled model and a tiny one.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use eyre::{Result, bail, ensure};
 use oracle::dataset::Dataset;
 use quorate_tests::{command::Cli, process::Process, programs};
 use serde_json::Value;
+
+use crate::texts;
 
 const PROMPTS: &str = "a fox\n\na red apple\n";
 
@@ -92,6 +99,79 @@ async fn what_is_measured_becomes_the_models_profile() -> Result<()> {
     let refused = tolerance()?.refuse().await?;
     if !refused.contains(FIRST) {
         bail!("the damaged file is not named: {refused}");
+    }
+    Ok(())
+}
+
+/// A tiny language model, with the manifest that `oracle models add` writes.
+async fn tiny(folder: &Path) -> Result<PathBuf> {
+    let tiny = folder.join("tiny");
+    fs::create_dir(&tiny)?;
+    for file in texts::FILES {
+        fs::copy(programs::repository().join("tests/golden/language/llama").join(file), tiny.join(file))?;
+    }
+    Cli::oracle()?.args(["models", "add"]).arg(&tiny).args(["--license", "MIT"]).succeed().await?;
+    Ok(tiny)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn honest_texts_agree_and_frauds_do_not_pass() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (folder, model) = (folder.path(), tiny(folder.path()).await?);
+    let prompts: String = (0..20).map(|number| format!("Where do {number} foxes sleep?\n")).collect();
+    fs::write(folder.join("prompts.txt"), prompts)?;
+    let calibrate = |flags: &[&str]| -> Result<Cli> {
+        let cli = calibrate(folder, 2)?.arg("--model-dir").arg(&model).args(["--max-tokens", "12"]);
+        Ok(cli.args(flags))
+    };
+    let mut files = Vec::new();
+    for flags in [
+        &[][..],
+        &["--beams", "3"],
+        &["--fraud", "sampled"],
+        &["--fraud", "one-token"],
+        &["--fraud", "cut-short"],
+        &["--fraud", "8-bit"],
+        &["--fraud", "4-bit"],
+        &["--fraud", &format!("other:{}", model.display())],
+    ] {
+        let measured = calibrate(flags)?.json().await?;
+        for set in measured.as_array().into_iter().flatten() {
+            let wanted = if flags == ["--fraud", "sampled"] { 40 } else { 20 };
+            ensure!(set["digests"] == wanted && set["new"] == wanted, "{flags:?}: {measured}");
+            files.extend(set["file"].as_str().map(ToOwned::to_owned));
+        }
+        let again = calibrate(flags)?.json().await?;
+        ensure!(again[0]["new"] == 0, "{flags:?}: what was there was made again: {again}");
+    }
+    ensure!(files.len() == 10, "two ways of two decodings, and six frauds: {files:?}");
+
+    let report = Cli::oracle()?.arg("consensus").args(&files).args(["--tau", "0.001"]).json().await?;
+    let [greedy, beams] = [0, 1].map(|number: usize| &report["decodings"][number]);
+    ensure!(report["texts"] == 220 && beams["spec"]["beams"] == 3, "{report}");
+    for decoding in [greedy, beams] {
+        ensure!(
+            decoding["agreeing"][0]["of"] == 20 && decoding["stacks"].as_array().map_or(0, Vec::len) == 2,
+            "{report}"
+        );
+    }
+    ensure!(beams["margins"].is_null() && greedy["margins"]["checked"] == 20, "{report}");
+    ensure!(greedy["stacks"][0]["margins"]["largest"].as_f64().is_some_and(|margin| margin < 1e-4), "{report}");
+    let frauds = greedy["frauds"].as_array().into_iter().flatten();
+    let of =
+        |name: &str| frauds.clone().find(|fraud| fraud["fraud"].as_str().is_some_and(|said| said.starts_with(name)));
+    for name in ["sampled", "one token", "cut short"] {
+        let Some(fraud) = of(name) else { bail!("{name} is not there: {report}") };
+        ensure!(fraud["same"]["count"].as_u64() < Some(5) && fraud["accepted"]["count"].as_u64() < Some(5), "{fraud}");
+    }
+    ensure!(of("sampled").is_some_and(|sampled| sampled["alike"]["of"] == 20), "{report}");
+
+    for (flags, reason) in [
+        (&["--fraud", "sampled", "--beams", "3"][..], "for greedy texts"),
+        (&["--fraud", "theft"], "possible values: sampled, one-token"),
+    ] {
+        let refused = calibrate(flags)?.refuse().await?;
+        ensure!(refused.contains(reason), "{refused}");
     }
     Ok(())
 }

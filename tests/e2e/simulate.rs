@@ -36,7 +36,7 @@ fn set(device_profile: &str, fraud: Option<&str>, turned: u32) -> Dataset {
     let row = |seed: u32| {
         let mut lanes = Digest::from(keccak256(seed.to_be_bytes())).lanes();
         lanes[2] ^= (1 << turned) - 1;
-        Row { prompt: "a fox".into(), seed, digest: Digest::from_lanes(lanes), seconds: 1.0 }
+        Row { prompt: "a fox".into(), seed, digest: Digest::from_lanes(lanes), seconds: 1.0, margin: None }
     };
     Dataset { provenance, rows: (0..20).map(row).collect() }
 }

@@ -16,7 +16,8 @@ use quorate_tests::{
 
 use crate::play::{PATIENCE, Play, SEATS, share};
 
-const FILES: [&str; 6] = [
+/// Of the tiny language model in `tests/golden/language/llama`.
+pub(crate) const FILES: [&str; 6] = [
     "chat_template.jinja",
     "config.json",
     "generation_config.json",

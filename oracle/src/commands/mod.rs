@@ -5,6 +5,7 @@ pub(crate) mod advance;
 pub(crate) mod appeal;
 pub(crate) mod balance;
 pub(crate) mod compare;
+pub(crate) mod consensus;
 pub(crate) mod fetch;
 pub(crate) mod models;
 pub(crate) mod odds;

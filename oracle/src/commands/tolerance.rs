@@ -22,6 +22,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Context,
     terminal::{listing, percent, printable, table},
+    typed::share,
 };
 
 /// From which data sets.
@@ -196,11 +197,6 @@ fn write(mut manifest: Manifest, profile: &ToleranceProfile, path: &Path) -> eyr
     let bytes = manifest.to_bytes()?;
     write_atomically(path, &bytes).wrap_err_with(|| format!("cannot write {}", path.display()))?;
     Ok(B256::new(Sha256::digest(&bytes).into()))
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let share: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if share > 0.0 && share < 1.0 { Ok(share) } else { Err("must be between 0 and 1".to_owned()) }
 }
 
 fn human(report: &Report) -> String {

@@ -29,6 +29,12 @@ pub(crate) struct Seed(pub(crate) B256);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ether(pub(crate) U256);
 
+/// A part of all, between 0 and 1.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err("must be between 0 and 1".to_owned()) }
+}
+
 impl FromStr for Size {
     type Err = String;
 

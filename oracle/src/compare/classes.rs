@@ -150,6 +150,7 @@ mod tests {
             seed,
             digest: keccak256(format!("{prompt}{seed}")).into(),
             seconds: 0.5,
+            margin: None,
         };
         Dataset { provenance: provenance("cpu", steps), rows: jobs.iter().map(row).collect() }.write(path).unwrap();
     }

@@ -34,7 +34,7 @@ pub enum DatasetError {
     },
     /// It is a Parquet file of something else.
     #[error(
-        "{} is a Parquet file, but no data set of digests: its columns must be prompt, seed, digest and seconds, and its metadata say where they come from",
+        "{} is a Parquet file, but no data set of digests: its columns must be prompt, seed, digest, seconds and, of checked texts, margin, and its metadata say where they come from",
         .0.display()
     )]
     Columns(PathBuf),

@@ -23,6 +23,7 @@ pub(crate) fn set(profile: &str, jobs: Range<u32>, turned: impl Fn(u32) -> u32) 
             seed: job,
             digest: Digest::from_lanes(lanes),
             seconds: 1.0,
+            margin: None,
         }
     };
     Dataset { provenance: provenance(profile, 20), rows: jobs.map(row).collect() }

@@ -42,12 +42,15 @@ impl Share {
     }
 }
 
-/// With its [`upper_bound`], which is what to go by if little was seen.
+/// With its [interval](Self::interval), and its [`upper_bound`], which is what to go by if nothing was seen.
 impl Serialize for Share {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Share", 3)?;
+        let (from, to) = self.interval();
+        let mut fields = serializer.serialize_struct("Share", 5)?;
         fields.serialize_field("count", &self.count)?;
         fields.serialize_field("of", &self.of)?;
+        fields.serialize_field("from", &from)?;
+        fields.serialize_field("to", &to)?;
         fields.serialize_field("upperBound", &upper_bound(*self))?;
         fields.end()
     }

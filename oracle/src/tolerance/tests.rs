@@ -15,6 +15,7 @@ fn set(profile: &str, jobs: u32, lane: usize, turned: impl Fn(u32) -> u32) -> Da
             seed: job / 10,
             digest: Digest::from_lanes(lanes),
             seconds: 1.0,
+            margin: None,
         }
     };
     Dataset { provenance: provenance(profile, 20), rows: (0..jobs).map(row).collect() }

@@ -1,11 +1,12 @@
 //! What somebody could try to pass off as a model's output, to see how often it passes: the frauds of the attack board.
 //!
-//! A [`Fraud`] saves work ([`How`]) or changes what honest work made ([`Edit`]). Nothing of this is part of a node.
+//! With pictures it saves work ([`How`]) or changes what honest work made ([`Edit`]); [`text`] has what there is with texts. Nothing of this is part of a node.
 
 mod collide;
 mod edit;
 mod kinds;
 mod rounding;
+pub mod text;
 
 use std::path::{Path, PathBuf};
 

@@ -150,12 +150,15 @@ struct Passing {
 pub fn execute(args: &AttackBoardArgs, json: bool) -> eyre::Result<()> {
     let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
     let Makes::Image(image) = &files.manifest.pipeline else {
-        eyre::bail!("{} makes texts; the attack board is for models that make pictures", files.manifest.name);
+        eyre::bail!(
+            "{} makes texts, and the attack board is of pictures: make frauds with `prover-node calibrate --fraud`, and give them to `oracle consensus`",
+            files.manifest.name
+        );
     };
     let study = Study {
         files: &files,
         out: &args.out,
-        jobs: jobs(&read_prompts(&args.prompts, &args.template)?, &files.manifest.pipeline, args.seeds),
+        jobs: jobs(&read_prompts(&args.prompts, &args.template)?, 1..=args.seeds),
         threads: args.threads.or(thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
     };
     let sets = study.batches(args)?.iter().map(|batch| study.measure(batch)).collect::<eyre::Result<Vec<_>>>()?;
@@ -309,7 +312,7 @@ impl Study<'_> {
         let honest = Made { picture, latents, key };
         let made_in = start.elapsed().as_secs_f32();
 
-        let row = |digest, seconds| Row { prompt: prompt.clone(), seed: *seed, digest, seconds };
+        let row = |digest, seconds| Row { prompt: prompt.clone(), seed: *seed, digest, seconds, margin: None };
         let finished = |finish: &Finish| {
             let start = Instant::now();
             let picture = match finish {

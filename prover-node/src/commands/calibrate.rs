@@ -1,11 +1,11 @@
 //! `prover-node calibrate`: makes the same jobs in every way that this machine computes in, and keeps their digests, by which
-//! `oracle tolerance` tells how far honest machines are apart.
+//! `oracle tolerance` tells how far honest pictures are apart, and `oracle consensus` how often honest texts are the same.
 
 use std::{
     collections::HashSet,
     fs,
     num::NonZeroUsize,
-    ops::ControlFlow,
+    ops::{ControlFlow, RangeInclusive},
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -17,7 +17,8 @@ use oracle::{
     dataset::{Dataset, Provenance, Row, noise_seed},
     manifest::{LocalModel, Pipeline},
     models_dir::ModelsDirArgs,
-    spec::{Spec, TextArgs},
+    output::{Output, Text},
+    spec::{Spec, TextArgs, TextSpec},
 };
 use serde::Serialize;
 
@@ -28,7 +29,10 @@ use super::{
     profile::{arithmetic, described},
     progress_bar,
 };
-use crate::inference::{Arithmetic, Attention, Device, Generator as _, GuidanceMode, Model, Settings};
+use crate::{
+    attacks::text::{Cheater, Fraud},
+    inference::{Arithmetic, Attention, Device, Generator as _, GuidanceMode, Model, Settings, Sums, language},
+};
 
 /// How often what was made is written down.
 pub(super) const SAVED: Duration = Duration::from_secs(30);
@@ -38,12 +42,17 @@ pub(super) const SAVED: Duration = Duration::from_secs(30);
 #[command(after_help = "\
 Every device profile gets a file of its own, which grows as jobs are made: what is there already is not made again, so that \
 it can be stopped at any time, and --seeds raised later. Run it on every kind of machine that is to serve the model, and \
-give all files to `oracle tolerance`.
+give all files to `oracle tolerance`, or those of texts to `oracle consensus`. Each greedy text is checked in one pass, too, \
+and the file says how much the check had to tolerate.
 
 Examples:
   prover-node calibrate --prompts classes.txt --seeds 40 --out measured
   prover-node calibrate --prompts imagenet.txt --template 'A photo of {}' --out measured --model-dir sd-1.5 --device cuda
-  oracle tolerance measured/*.parquet")]
+  oracle tolerance measured/*.parquet
+
+  prover-node calibrate --prompts questions.txt --out measured --model-dir smollm2-135m-gguf --beams 4
+  prover-node calibrate --prompts questions.txt --out measured --model-dir smollm2-135m-gguf --fraud sampled --seeds 2
+  oracle consensus measured/*.parquet")]
 pub struct CalibrateArgs {
     /// What to ask for: a file with a class on each line
     #[arg(long, value_name = "FILE")]
@@ -51,7 +60,7 @@ pub struct CalibrateArgs {
     /// The prompt that is made of a class, which takes the place of {}
     #[arg(long, value_name = "TEXT", default_value = "{}")]
     template: String,
-    /// Pictures of each prompt, the noise seeds being 1 to N; a text has none
+    /// Pictures of each prompt, the noise seeds being 1 to N; a text has none, unless it is sampled
     #[arg(long, value_name = "N", default_value = "10")]
     seeds: u32,
     /// The folder of the data sets
@@ -71,6 +80,10 @@ pub struct CalibrateArgs {
     /// Outputs made at once, each by a thread of its own [default: one for each core]
     #[arg(long, env = "QUORATE_THREADS", value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Cheat, to see how often it passes: `sampled`, `one-token`, `cut-short`, `8-bit`, `4-bit` (weights), or `other:DIR`,
+    /// another model. For greedy texts; the file says that it is a fraud
+    #[arg(long, value_name = "FRAUD")]
+    fraud: Option<Fraud>,
     #[command(flatten)]
     text: TextArgs,
 }
@@ -93,18 +106,33 @@ pub(super) type Job = (Arc<str>, u32);
 struct Study<'a> {
     files: &'a LocalModel,
     text: &'a TextArgs,
+    fraud: Option<&'a Fraud>,
     jobs: Vec<Job>,
     threads: NonZeroUsize,
+    /// Checks greedy texts, as an honest node would.
+    judge: Option<language::Model>,
+}
+
+/// What makes the outputs of a data set.
+enum Maker {
+    Honest(Model),
+    Cheater(Box<Cheater>),
 }
 
 /// Runs the command.
 pub fn execute(args: &CalibrateArgs, json: bool) -> eyre::Result<()> {
     let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
-    let study = Study {
+    let seeds = match (&files.manifest.pipeline, &args.fraud) {
+        (Pipeline::Image(_), _) | (_, Some(Fraud::Sampled)) => 1..=args.seeds,
+        (Pipeline::Text(_), _) => 0..=0,
+    };
+    let mut study = Study {
         files: &files,
         text: &args.text,
-        jobs: jobs(&read_prompts(&args.prompts, &args.template)?, &files.manifest.pipeline, args.seeds),
+        fraud: args.fraud.as_ref(),
+        jobs: jobs(&read_prompts(&args.prompts, &args.template)?, seeds),
         threads: args.threads.or(thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+        judge: None,
     };
     for (prompt, _) in &study.jobs {
         let spec = study.spec(prompt)?;
@@ -113,10 +141,20 @@ pub fn execute(args: &CalibrateArgs, json: bool) -> eyre::Result<()> {
     }
     fs::create_dir_all(&args.out).map_err(|error| eyre!("cannot make {}: {error}", args.out.display()))?;
 
+    match study.spec("")? {
+        Spec::Text(TextSpec { beams: 1, .. }) => {
+            study.judge = Some(language::Model::of(&files, study.settings(Settings::default()))?);
+        }
+        _ => ensure!(args.fraud.is_none(), "--fraud is for greedy texts: without --beams, of a model that writes"),
+    }
+
     let mut measured = Vec::new();
-    for settings in ways(args.device, &args.arithmetic, &files) {
+    // Frauds are made in one way only.
+    let ways = ways(args.device, &args.arithmetic, &files);
+    for settings in ways.into_iter().filter(|way| args.fraud.is_none() || way.sums == Sums::Pinned) {
+        let settings = study.settings(settings);
         let profile = described(&settings, &files.manifest.pipeline);
-        let file = args.out.join(profile.replace([' ', ':'], "-")).with_extension("parquet");
+        let file = args.out.join(study.file_name(&profile)?);
         eprintln!("{profile}: {}", file.display());
         let (digests, new) = study.measure(settings, &file)?;
         measured.push(Measured { device_profile: profile, file, digests, new });
@@ -136,13 +174,16 @@ pub fn execute(args: &CalibrateArgs, json: bool) -> eyre::Result<()> {
 pub(super) fn ways(device: Device, only: &[Arithmetic], files: &LocalModel) -> Vec<Settings> {
     let permitted = files.manifest.arithmetic.on(device.kind());
     let arithmetic = if only.is_empty() { permitted } else { only };
-    let orders: &[_] = match files.manifest.pipeline {
-        Pipeline::Image(_) => &[(GuidanceMode::Batched, Attention::Full), (GuidanceMode::TwoPass, Attention::Sliced)],
-        Pipeline::Text(_) => &[(GuidanceMode::Batched, Attention::Full)],
+    let orders = match files.manifest.pipeline {
+        Pipeline::Image(_) => [
+            (GuidanceMode::Batched, Attention::Full, Sums::Pinned),
+            (GuidanceMode::TwoPass, Attention::Sliced, Sums::Pinned),
+        ],
+        Pipeline::Text(_) => [Sums::Pinned, Sums::Gemm].map(|sums| (GuidanceMode::Batched, Attention::Full, sums)),
     };
     let way = |&arithmetic| {
         let settings = Settings { device, arithmetic, threads: NonZeroUsize::MIN, ..Settings::default() };
-        orders.iter().map(move |&(guidance, attention)| Settings { guidance, attention, ..settings })
+        orders.map(|(guidance, attention, sums)| Settings { guidance, attention, sums, ..settings })
     };
     arithmetic.iter().flat_map(way).collect()
 }
@@ -150,6 +191,78 @@ pub(super) fn ways(device: Device, only: &[Arithmetic], files: &LocalModel) -> V
 impl Study<'_> {
     fn spec(&self, prompt: &str) -> eyre::Result<Spec> {
         complete(&self.files.manifest.pipeline, prompt, self.text)
+    }
+
+    /// Pictures are made by a thread each, and texts by all threads of their one model.
+    fn settings(&self, settings: Settings) -> Settings {
+        let threads = match self.files.manifest.pipeline {
+            Pipeline::Image(_) => NonZeroUsize::MIN,
+            Pipeline::Text(_) => self.threads,
+        };
+        Settings { threads, ..settings }
+    }
+
+    /// Sets that are not to be taken together do not get into each other's way.
+    fn file_name(&self, profile: &str) -> eyre::Result<String> {
+        let decoding = match self.spec("")? {
+            Spec::Image(_) => String::new(),
+            Spec::Text(TextSpec { beams: 1, .. }) => " greedy".to_owned(),
+            Spec::Text(TextSpec { beams, .. }) => format!(" beams {beams}"),
+        };
+        let fraud = self.fraud.map(|fraud| format!(" {fraud}")).unwrap_or_default();
+        let name = format!("{profile}{decoding}{fraud}").replace(", ", " ");
+        Ok(name.replace(|c: char| !(c.is_alphanumeric() || "._-".contains(c)), "-") + ".parquet")
+    }
+
+    fn maker(&self, settings: Settings) -> eyre::Result<Maker> {
+        Ok(match self.fraud {
+            None => Maker::Honest(Model::try_out(self.files, settings)?),
+            Some(fraud) => Maker::Cheater(Box::new(Cheater::load(fraud.clone(), self.files, settings)?)),
+        })
+    }
+
+    /// The jobs of one task: greedy texts that are made together, or one.
+    fn at_once(&self, maker: &Maker) -> usize {
+        match (maker, &self.judge) {
+            (Maker::Cheater(_), _) => language::MOST_AT_ONCE,
+            (Maker::Honest(model), Some(_)) => model.at_once(),
+            (Maker::Honest(_), None) => 1,
+        }
+    }
+
+    fn make(&self, maker: &Maker, jobs: &[&Job]) -> eyre::Result<Vec<Output>> {
+        let specs = jobs.iter().map(|(prompt, _)| self.spec(prompt)).collect::<eyre::Result<Vec<_>>>()?;
+        let greedy = || specs.iter().filter_map(|spec| if let Spec::Text(spec) = spec { Some(spec) } else { None });
+        let in_tokens = |tokens| Output::Text(Text { tokens, text: String::new() });
+        match maker {
+            Maker::Cheater(cheater) => {
+                let jobs: Vec<_> = greedy().cloned().zip(jobs.iter().map(|(_, seed)| *seed)).collect();
+                Ok(cheater.hand_in(&jobs)?.into_iter().map(in_tokens).collect())
+            }
+            Maker::Honest(Model::Text(model)) if self.judge.is_some() => {
+                Ok(model.write_all(&greedy().cloned().collect::<Vec<_>>())?.into_iter().map(Output::Text).collect())
+            }
+            Maker::Honest(model) => {
+                let one = |(spec, (_, seed)): (&Spec, &&Job)| {
+                    Ok(model.generate(spec, noise_seed(*seed), &mut |_| ControlFlow::Continue(()))?)
+                };
+                specs.iter().zip(jobs).map(one).collect()
+            }
+        }
+    }
+
+    fn rows(&self, maker: &Maker, jobs: &[&Job]) -> eyre::Result<Vec<Row>> {
+        let start = Instant::now();
+        let made = self.make(maker, jobs)?;
+        let seconds = start.elapsed().as_secs_f32() / jobs.len() as f32;
+        let row = |(output, (prompt, seed)): (Output, &&Job)| {
+            let margin = match (&self.judge, self.spec(prompt)?, &output) {
+                (Some(judge), Spec::Text(spec), Output::Text(text)) => Some(judge.margin(&spec, &text.tokens)?),
+                _ => None,
+            };
+            Ok(Row { prompt: prompt.clone(), seed: *seed, digest: output.digest(), seconds, margin })
+        };
+        made.into_iter().zip(jobs).map(row).collect()
     }
 
     /// Makes what is missing; returns how many digests there are, and how many of them are new.
@@ -162,7 +275,7 @@ impl Study<'_> {
             device_profile: described(&settings, &manifest.pipeline),
             machine: machine(settings.device),
             build: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
-            fraud: None,
+            fraud: self.fraud.map(ToString::to_string),
             digest: None,
         };
         let mut dataset = match file.exists() {
@@ -180,18 +293,15 @@ impl Study<'_> {
             return Ok((dataset.rows.len(), 0));
         }
 
-        let model = Model::try_out(self.files, settings)?;
-        let make = |(prompt, seed): &&Job| {
-            let start = Instant::now();
-            let output = model.generate(&self.spec(prompt)?, noise_seed(*seed), &mut |_| ControlFlow::Continue(()))?;
-            let seconds = start.elapsed().as_secs_f32();
-            eyre::Ok(Row { prompt: prompt.clone(), seed: *seed, digest: output.digest(), seconds })
-        };
+        let maker = self.maker(settings)?;
+        let tasks: Vec<_> = missing.chunks(self.at_once(&maker)).collect();
+        let make = |jobs: &&[&Job]| self.rows(&maker, jobs);
         let bar = progress_bar(missing.len() as u64, "digests");
         let mut saved = Instant::now();
-        let ended = in_parallel(&missing, self.threads, make, |made| {
-            dataset.rows.push(made?);
-            bar.inc(1);
+        let ended = in_parallel(&tasks, self.threads, make, |made| {
+            let made = made?;
+            bar.inc(made.len() as u64);
+            dataset.rows.extend(made);
             if saved.elapsed() > SAVED {
                 save(&mut dataset, file)?;
                 saved = Instant::now();
@@ -230,16 +340,13 @@ pub(super) fn read_prompts(file: &Path, template: &str) -> eyre::Result<Vec<Arc<
 }
 
 /// One seed of all prompts after the other, so that whatever is there covers all of them.
-pub(super) fn jobs(prompts: &[Arc<str>], pipeline: &Pipeline, seeds: u32) -> Vec<Job> {
-    let seeds = match pipeline {
-        Pipeline::Image(_) => 1..=seeds,
-        Pipeline::Text(_) => 0..=0,
-    };
+pub(super) fn jobs(prompts: &[Arc<str>], seeds: RangeInclusive<u32>) -> Vec<Job> {
     seeds.flat_map(|seed| prompts.iter().map(move |prompt| (prompt.clone(), seed))).collect()
 }
 
 /// What computes, in its maker's words.
-pub(super) fn machine(device: Device) -> String {
+#[must_use]
+pub fn machine(device: Device) -> String {
     let said = |file: &str, what: &str| {
         let text = fs::read_to_string(file).ok()?;
         let line = text.lines().find(|line| line.starts_with(what))?;

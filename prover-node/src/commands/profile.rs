@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use clap::ValueEnum;
 use oracle::manifest::Pipeline;
 
-use crate::inference::{Arithmetic, Attention, Device, GuidanceMode, Settings};
+use crate::inference::{Arithmetic, Attention, Device, GuidanceMode, Settings, Sums};
 
 /// The operator's numeric choices. Each makes the same picture up to its last bits.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -38,6 +38,7 @@ impl ProfileArgs {
             arithmetic: self.arithmetic,
             guidance: self.guidance_mode,
             attention: self.attention,
+            sums: Sums::default(),
             threads,
         }
     }
@@ -45,10 +46,11 @@ impl ProfileArgs {
 
 /// All that the last bits of what a model makes depend on: the words of the flags.
 pub(crate) fn described(settings: &Settings, pipeline: &Pipeline) -> String {
-    let Settings { device, arithmetic, guidance, attention, .. } = settings;
+    let Settings { device, arithmetic, guidance, attention, sums, .. } = settings;
     let arithmetic = format!("{device} {}", format!("{arithmetic:?}").to_lowercase());
     match pipeline {
         Pipeline::Image(_) => format!("{arithmetic} {} {}", word(guidance), word(attention)),
+        Pipeline::Text(_) if *sums == Sums::Gemm => format!("{arithmetic} gemm"),
         Pipeline::Text(_) => arithmetic,
     }
 }

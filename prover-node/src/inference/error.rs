@@ -90,9 +90,6 @@ pub enum InferenceError {
         /// In the manifest, for the device.
         permitted: Vec<Arithmetic>,
     },
-    /// This program cannot compute a model of this kind in the operator's arithmetic.
-    #[error("language models are computed in f32, not in {}: choose --arithmetic f32", names(&[*.0]))]
-    TextArithmetic(Arithmetic),
     /// GPUs are compiled in on demand.
     #[error("this program was built without CUDA: build one with `scripts/build-cuda`, or choose --device cpu")]
     NoCuda,

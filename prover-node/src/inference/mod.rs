@@ -36,7 +36,7 @@ pub use handle::{Asked, Inference, Made, Request};
 pub use image::Pipeline;
 pub use memory::{Memory, memory_of_the_machine};
 pub use models::{Models, OnDisk, Source, Stock};
-pub use settings::{Arithmetic, Attention, GuidanceMode, Settings};
+pub use settings::{Arithmetic, Attention, GuidanceMode, Settings, Sums};
 
 /// How far a generation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

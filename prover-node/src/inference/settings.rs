@@ -18,6 +18,8 @@ pub struct Settings {
     pub guidance: GuidanceMode,
     /// How the UNet's attention is evaluated.
     pub attention: Attention,
+    /// In which order a language model's products are summed.
+    pub sums: Sums,
     /// Threads of this pipeline's own pool. More of them change the speed and not the bits.
     pub threads: NonZeroUsize,
 }
@@ -40,6 +42,17 @@ pub enum Attention {
     Full,
     /// Keys in slices, of which the scores stay below 256 MB, with a running softmax (arXiv 2112.05682).
     Sliced,
+}
+
+/// A product of matrices is a sum for each of its numbers, and the order decides the last bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sums {
+    /// Of a few rows in an order that depends on nothing but the processor's vectors, so that a text is the same in company;
+    /// of many as candle does.
+    #[default]
+    Pinned,
+    /// Of any number as candle does, by the crate gemm.
+    Gemm,
 }
 
 impl Settings {
@@ -66,6 +79,7 @@ impl Default for Settings {
             arithmetic: Arithmetic::F32,
             guidance: GuidanceMode::default(),
             attention: Attention::default(),
+            sums: Sums::default(),
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         }
     }

@@ -46,7 +46,7 @@ impl Model {
     ) -> Result<Text, LanguageError> {
         let prompt = self.prompt(spec)?;
         let beams = usize::from(spec.beams);
-        let looked_at = beams * (1 + self.words.ends()).max(2);
+        let looked_at = beams * (1 + self.words.ends().len()).max(2);
         let mut cache = self.cache(&prompt, spec)?;
         let mut running = vec![Beam { tokens: Vec::new(), score: 0.0 }];
         let mut finished: Vec<Beam> = Vec::new();

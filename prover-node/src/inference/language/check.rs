@@ -3,6 +3,8 @@
 //! Greedy machines agree on every token but where two logits nearly tie. So a token is accepted if its logit is within
 //! a margin of the top one, each token being judged after the claimed ones before it, all at once.
 
+use std::ops::ControlFlow;
+
 use oracle::spec::TextSpec;
 use rayon::{
     iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _},
@@ -62,24 +64,15 @@ pub(super) fn judge(model: &Model, spec: &TextSpec, claim: &[u32], tau: f32) -> 
     if spec.beams != 1 {
         return Err(LanguageError::NotGreedy(spec.beams));
     }
-    let prompt = model.prompt(spec)?;
     if let Some(fault) = misshapen(model, spec, claim)? {
         return Ok(Judgement::Rejected(fault));
     }
 
-    let tokens = [&prompt, &claim[..claim.len() - 1]].concat();
-    let mut cache = model.cache(&prompt, spec)?;
-    let hidden = model.pool.install(|| model.feed_all(&tokens, prompt.len() - 1, &mut cache))?;
     let vocabulary = model.decoder.config().vocabulary;
-    let rows = (MAX_LOGITS / vocabulary).max(1);
     let mut largest = 0_f32;
-    for (claimed, start) in claim.chunks(rows).zip((0..).step_by(rows)) {
-        let logits = model.pool.install(|| {
-            let logits = model.decoder.logits(&hidden.narrow(0, start, claimed.len())?)?;
-            logits.flatten_all()?.to_vec1::<f32>()
-        })?;
+    let fault = read(model, spec, claim, |start, logits| {
         let tops: Vec<_> = model.pool.install(|| {
-            let rows = logits.par_chunks(vocabulary).zip(claimed.par_iter());
+            let rows = logits.par_chunks(vocabulary).zip(claim[start..].par_iter());
             rows.map(|(logits, token)| Some((top(logits)?, logits[*token as usize]))).collect()
         });
         for (found, position) in tops.into_iter().zip(start..) {
@@ -87,16 +80,42 @@ pub(super) fn judge(model: &Model, spec: &TextSpec, claim: &[u32], tau: f32) -> 
             let margin = best - logit;
             if margin > tau {
                 let reason = Reason::Unlikely { instead, margin };
-                return Ok(Judgement::Rejected(Fault { position, reason }));
+                return Ok(ControlFlow::Break(Fault { position, reason }));
             }
             largest = largest.max(margin);
         }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(fault.map_or(Judgement::Accepted { margin: largest }, Judgement::Rejected))
+}
+
+/// Shows `look` the logits for each token of `claim`, after those before it: many at once, with the first one's position,
+/// until it breaks off.
+pub(super) fn read<T>(
+    model: &Model,
+    spec: &TextSpec,
+    claim: &[u32],
+    mut look: impl FnMut(usize, &[f32]) -> Result<ControlFlow<T>, LanguageError>,
+) -> Result<Option<T>, LanguageError> {
+    let prompt = model.prompt(spec)?;
+    let tokens = [&prompt, &claim[..claim.len() - 1]].concat();
+    let mut cache = model.cache(&prompt, spec)?;
+    let hidden = model.pool.install(|| model.feed_all(&tokens, prompt.len() - 1, &mut cache))?;
+    let rows = (MAX_LOGITS / model.decoder.config().vocabulary).max(1);
+    for (claimed, start) in claim.chunks(rows).zip((0..).step_by(rows)) {
+        let logits = model.pool.install(|| {
+            let logits = model.decoder.logits(&hidden.narrow(0, start, claimed.len())?)?;
+            logits.flatten_all()?.to_vec1::<f32>()
+        })?;
+        if let ControlFlow::Break(found) = look(start, &logits)? {
+            return Ok(Some(found));
+        }
     }
-    Ok(Judgement::Accepted { margin: largest })
+    Ok(None)
 }
 
 /// What is wrong before anything is computed: a text ends where it must, and not before.
-fn misshapen(model: &Model, spec: &TextSpec, claim: &[u32]) -> Result<Option<Fault>, LanguageError> {
+pub(super) fn misshapen(model: &Model, spec: &TextSpec, claim: &[u32]) -> Result<Option<Fault>, LanguageError> {
     let fault = |position, reason| Ok(Some(Fault { position, reason }));
     let vocabulary = model.decoder.config().vocabulary;
     for position in 0..claim.len() {

@@ -7,12 +7,12 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use super::{
     cache::Cache,
     config::{Activation, Config},
-    product::Linear,
+    product::{Linear, Products},
     rope::{Frequencies, rotate},
 };
 
-/// A loaded network. Everything is f32: with quantised products, one position's logits depend on how many are computed
-/// with it, and checking would not agree with making.
+/// A loaded network. Everything is f32 in memory: with quantised products, one position's logits depend on how many are
+/// computed with it, and checking would not agree with making.
 #[derive(Debug)]
 pub(super) struct Decoder {
     config: Config,
@@ -88,7 +88,7 @@ struct Positions {
 
 impl Decoder {
     /// From weights with the names of `transformers`.
-    pub(super) fn new(config: Config, weights: &VarBuilder<'_>) -> Result<Self> {
+    pub(super) fn new(config: Config, products: Products, weights: &VarBuilder<'_>) -> Result<Self> {
         let prefixes = ["model", "language_model.model", "model.language_model"];
         let name = "embed_tokens.weight";
         let found = prefixes.into_iter().find(|prefix| weights.contains_tensor(&format!("{prefix}.{name}")));
@@ -99,12 +99,12 @@ impl Decoder {
             true => embedding.clone(),
             false => weights.get((config.vocabulary, config.width), "lm_head.weight")?,
         };
-        let layer = |i| Layer::new(&config, &model.pp("layers").pp(i));
+        let layer = |i| Layer::new(&config, products, &model.pp("layers").pp(i));
         Ok(Self {
             embedding,
             layers: (0..config.windows.len()).map(layer).collect::<Result<_>>()?,
             norm: Norm::new(&config, config.width, &model.pp("norm"))?,
-            head: Linear::new(head, None),
+            head: Linear::new(head, None, products),
             config,
         })
     }
@@ -155,17 +155,17 @@ impl Decoder {
 }
 
 impl Layer {
-    fn new(config: &Config, weights: &VarBuilder<'_>) -> Result<Self> {
+    fn new(config: &Config, products: Products, weights: &VarBuilder<'_>) -> Result<Self> {
         let norm = |name: &str| Norm::new(config, config.width, &weights.pp(name));
         let sandwich = config.architecture.has_sandwich_norms();
         let behind = |name: &str| sandwich.then(|| norm(name)).transpose();
         let before = if sandwich { "pre_feedforward_layernorm" } else { "post_attention_layernorm" };
         Ok(Self {
             attention_norm: norm("input_layernorm")?,
-            attention: Attention::new(config, &weights.pp("self_attn"))?,
+            attention: Attention::new(config, products, &weights.pp("self_attn"))?,
             after_attention: behind("post_attention_layernorm")?,
             feed_forward_norm: norm(before)?,
-            feed_forward: FeedForward::new(config, &weights.pp("mlp"))?,
+            feed_forward: FeedForward::new(config, products, &weights.pp("mlp"))?,
             after_feed_forward: behind("post_feedforward_layernorm")?,
         })
     }
@@ -184,7 +184,7 @@ fn behind(norm: Option<&Norm>, xs: &Tensor) -> Result<Tensor> {
 }
 
 impl Attention {
-    fn new(config: &Config, weights: &VarBuilder<'_>) -> Result<Self> {
+    fn new(config: &Config, products: Products, weights: &VarBuilder<'_>) -> Result<Self> {
         let Config { width, heads, kv_heads, head_dim, .. } = *config;
         let parts = [("q_proj", heads), ("k_proj", kv_heads), ("v_proj", kv_heads)];
         let matrix = |(name, heads): (&str, usize)| weights.pp(name).get((heads * head_dim, width), "weight");
@@ -198,6 +198,7 @@ impl Attention {
             project: Linear::new(
                 stacked(parts.map(matrix))?,
                 config.qkv_bias.then(|| stacked(parts.map(bias))).transpose()?,
+                products,
             ),
             norms: match config.architecture.normalises_queries() {
                 true => Some([norm("q_norm")?, norm("k_norm")?]),
@@ -206,6 +207,7 @@ impl Attention {
             mix: Linear::new(
                 output.get((width, heads * head_dim), "weight")?,
                 config.output_bias.then(|| output.get(width, "bias")).transpose()?,
+                products,
             ),
         })
     }
@@ -264,13 +266,13 @@ impl Positions {
 }
 
 impl FeedForward {
-    fn new(config: &Config, weights: &VarBuilder<'_>) -> Result<Self> {
+    fn new(config: &Config, products: Products, weights: &VarBuilder<'_>) -> Result<Self> {
         let (width, inner) = (config.width, config.inner);
         let wide = |name: &str| weights.pp(name).get((inner, width), "weight");
         let widen = Tensor::cat(&[wide("gate_proj")?, wide("up_proj")?], 0)?;
         Ok(Self {
-            widen: Linear::new(widen, None),
-            narrow: Linear::new(weights.pp("down_proj").get((width, inner), "weight")?, None),
+            widen: Linear::new(widen, None, products),
+            narrow: Linear::new(weights.pp("down_proj").get((width, inner), "weight")?, None, products),
         })
     }
 

@@ -5,11 +5,13 @@
 
 use candle_core::Tensor;
 use oracle::{output::Text, spec::TextSpec};
+use rand_chacha::ChaCha20Rng;
 
 use super::{
     LanguageError,
     cache::Cache,
     decoder::Feed,
+    forgery::drawn,
     model::{Ending, Model},
 };
 use crate::inference::Progress;
@@ -23,6 +25,8 @@ pub(super) struct Draft {
     hidden: Option<Tensor>,
     /// Whether logits were no numbers.
     is_lost: bool,
+    /// Draws the tokens, of who cheats.
+    pub(super) chance: Option<ChaCha20Rng>,
 }
 
 impl Draft {
@@ -33,8 +37,12 @@ impl Draft {
 
     fn append(&mut self, logits: &[f32]) {
         self.hidden = None;
-        match top(logits) {
-            Some((token, _)) => self.tokens.push(token),
+        let chosen = match &mut self.chance {
+            None => top(logits).map(|(token, _)| token),
+            Some(chance) => drawn(logits, chance),
+        };
+        match chosen {
+            Some(token) => self.tokens.push(token),
             None => self.is_lost = true,
         }
     }
@@ -46,7 +54,8 @@ impl Model {
         let prompt = self.prompt(spec)?;
         let mut cache = self.cache(&prompt, spec)?;
         let hidden = self.pool.install(|| self.feed(&prompt, &mut cache))?;
-        Ok(Draft { spec: spec.clone(), cache, tokens: Vec::new(), hidden: Some(hidden), is_lost: false })
+        let spec = spec.clone();
+        Ok(Draft { spec, cache, tokens: Vec::new(), hidden: Some(hidden), is_lost: false, chance: None })
     }
 
     /// Adds a token to each. If that fails it can be tried again, with fewer of them.
@@ -88,6 +97,19 @@ impl Model {
             Ending::NotYet => Ok(None),
             Ending::Over | Ending::Stopped(_) => self.finish(tokens.clone(), spec).map(Some),
         }
+    }
+
+    /// Writes all of them together, a token of each at a time.
+    pub(super) fn complete(&self, mut drafts: Vec<Draft>) -> Result<Vec<Text>, LanguageError> {
+        let mut texts = vec![None; drafts.len()];
+        while texts.contains(&None) {
+            let open = drafts.iter_mut().zip(&texts).filter(|(_, text)| text.is_none());
+            self.add_token(&mut open.map(|(draft, _)| draft).collect::<Vec<_>>())?;
+            for (text, draft) in texts.iter_mut().zip(&drafts).filter(|(text, _)| text.is_none()) {
+                *text = self.finished(draft)?;
+            }
+        }
+        Ok(texts.into_iter().flatten().collect())
     }
 
     /// Tells `advance` after each token how many there are, and stops when it answers `false`.

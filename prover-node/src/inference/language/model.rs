@@ -1,10 +1,11 @@
 //! A loaded language model.
 
-use std::{num::NonZeroUsize, path::Path, thread};
+use std::{collections::HashMap, num::NonZeroUsize, path::Path, thread};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use oracle::{
+    manifest::Arithmetic,
     output::Text,
     spec::{SpecError, TextSpec},
 };
@@ -17,35 +18,49 @@ use super::{
     decoder::{Decoder, Feed},
     files::OnDisk,
     gguf::Gguf,
+    product::Products,
     safetensors,
     tokenizer::Words,
 };
-use crate::inference::OnProgress;
+use crate::inference::{OnProgress, Sums};
 
 /// Positions that are computed at once: enough to keep all cores at work, and few enough that their scores stay small.
 const CHUNK: usize = 512;
 
-/// How this machine computes. The speed depends on it and the text does not.
+/// How this machine computes. The speed depends on it, and the text only where two continuations nearly tie.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// What computes.
     pub device: Device,
+    /// What weights are rounded to, and factors and results of products. Sums are f32 in any.
+    pub arithmetic: Arithmetic,
+    /// In which order products are summed.
+    pub sums: Sums,
     /// Threads of this model's own pool.
     pub threads: NonZeroUsize,
 }
 
 impl Default for Settings {
-    /// The processor, all cores.
+    /// The processor, f32, all cores.
     fn default() -> Self {
-        Self { device: Device::Cpu, threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN) }
+        Self {
+            device: Device::Cpu,
+            arithmetic: Arithmetic::F32,
+            sums: Sums::default(),
+            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        }
     }
 }
+
+/// What becomes of a weight between its file and the network.
+pub(super) type Alter<'a> = dyn Fn(Tensor) -> candle_core::Result<Tensor> + 'a;
 
 /// A decoder, its tokenizer and its chat template.
 pub struct Model {
     pub(super) decoder: Decoder,
     pub(super) words: Words,
     pub(super) pool: ThreadPool,
+    pub(super) sums: Sums,
 }
 
 impl Model {
@@ -58,6 +73,15 @@ impl Model {
 
     /// The same from files that come from elsewhere, or are checked as they are read.
     pub fn load(files: &impl Files, settings: &Settings) -> Result<Self, LanguageError> {
+        Self::load_altered(files, settings, &Ok)
+    }
+
+    /// The same with other weights than the files have.
+    pub(super) fn load_altered(
+        files: &impl Files,
+        settings: &Settings,
+        alter: &Alter<'_>,
+    ) -> Result<Self, LanguageError> {
         let names = files.names();
         let ggufs: Vec<_> = names.iter().filter(|name| name.ends_with(".gguf")).collect();
         let (config, words, weights) = match (names.iter().any(|name| name == config::JSON), ggufs.as_slice()) {
@@ -74,14 +98,20 @@ impl Model {
             (false, _) => return Err(LanguageError::NoModel(files.place())),
         };
         words.fit(config.vocabulary)?;
+        let products = Products { arithmetic: settings.arithmetic, sums: settings.sums };
+        let altered = |(name, weight)| Ok((name, products.rounded(alter(weight)?)?));
         let weights = weights.map_or_else(|| safetensors::weights(files), Ok)?;
-        let dtype = candle_core::DType::F32;
-        let decoder = Decoder::new(config, &VarBuilder::from_tensors(weights, dtype, &settings.device))
+        let weights: candle_core::Result<HashMap<_, _>> = weights.into_iter().map(altered).collect();
+        let decoder = weights
+            .and_then(|weights| {
+                let weights = VarBuilder::from_tensors(weights, DType::F32, &settings.device);
+                Decoder::new(config, products, &weights)
+            })
             .map_err(|source| LanguageError::Weights { file: files.place(), source })?;
 
         let threads = ThreadPoolBuilder::new().num_threads(settings.threads.get());
         let pool = threads.thread_name(|i| format!("language-{i}")).build()?;
-        Ok(Self { decoder, words, pool })
+        Ok(Self { decoder, words, pool, sums: settings.sums })
     }
 
     /// What the model is given to go on from: the last tokens of the prompt, if all of them and those to come are more
@@ -102,6 +132,12 @@ impl Model {
         let room = self.decoder.config().context - asked;
         prompt.drain(..prompt.len().saturating_sub(room));
         Ok(prompt)
+    }
+
+    /// The tokens that end a text.
+    #[must_use]
+    pub fn ends(&self) -> &[u32] {
+        self.words.ends()
     }
 
     /// An empty cache for a prompt and all that may follow it.
@@ -178,6 +214,17 @@ impl Model {
             1 => self.greedy(spec, &mut advance),
             _ => self.beams(spec, &mut advance),
         }
+    }
+}
+
+impl Model {
+    /// By how many logits the least likely token of `claim` is below the likeliest, each after the tokens before it: what a
+    /// [`check`](Checker::check) must tolerate to accept it. Infinite if none would do. For greedy specs.
+    pub fn margin(&self, spec: &TextSpec, claim: &[u32]) -> Result<f32, LanguageError> {
+        Ok(match check::judge(self, spec, claim, f32::INFINITY)? {
+            Judgement::Accepted { margin } => margin,
+            Judgement::Rejected(_) => f32::INFINITY,
+        })
     }
 }
 

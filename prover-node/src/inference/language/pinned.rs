@@ -1,6 +1,7 @@
 //! A language model as the node has it: its files are those that a manifest pins.
 
-use oracle::manifest::{Arithmetic, LocalModel};
+use candle_core::Tensor;
+use oracle::manifest::LocalModel;
 
 use super::{Files, LanguageError, Model, Settings};
 use crate::inference::{self, InferenceError, weights};
@@ -23,13 +24,21 @@ impl Files for Pinned<'_> {
 }
 
 impl Model {
-    /// Loads a model whose manifest says that it writes texts, no longer ones than it can look back on. Weights are f32.
+    /// Loads a model whose manifest says that it writes texts, no longer ones than it can look back on. Weights are f32 in
+    /// memory.
     pub fn of(model: &LocalModel, settings: inference::Settings) -> Result<Self, InferenceError> {
-        let inference::Settings { device, arithmetic, threads, .. } = settings;
-        if arithmetic != Arithmetic::F32 {
-            return Err(InferenceError::TextArithmetic(arithmetic));
-        }
-        let loaded = Self::load(&Pinned(model), &Settings { device: device.open()?, threads })?;
+        Self::altered(model, settings, &Ok)
+    }
+
+    /// The same with weights that `alter` has changed, which is another model sold as this one.
+    pub fn altered(
+        model: &LocalModel,
+        settings: inference::Settings,
+        alter: &dyn Fn(Tensor) -> candle_core::Result<Tensor>,
+    ) -> Result<Self, InferenceError> {
+        let inference::Settings { device, arithmetic, sums, threads, .. } = settings;
+        let settings = Settings { device: device.open()?, arithmetic, sums, threads };
+        let loaded = Self::load_altered(&Pinned(model), &settings, alter)?;
         // Whatever may be asked for must have an answer.
         let (asked, most) = (model.manifest.text()?.bounds.max_tokens, loaded.decoder.config().context - 1);
         if asked as usize > most {

@@ -1,11 +1,14 @@
 //! Matrix products: `xs W^T`, with the weights as the file has them, one row for each output.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor};
+use oracle::manifest::Arithmetic;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::{
     iter::{IndexedParallelIterator as _, ParallelIterator as _},
     slice::ParallelSliceMut as _,
 };
+
+use crate::inference::Sums;
 
 /// Up to so many rows, reading the weights takes the time, and each core reads its part once. Beyond, it is the
 /// multiplications, which candle's product is made for.
@@ -14,16 +17,37 @@ pub(super) const FEW: usize = 8;
 /// Weights that are worth waking a thread for: 64 kB.
 const MIN_SHARE: usize = 1 << 14;
 
+/// How products are taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Products {
+    pub(super) arithmetic: Arithmetic,
+    pub(super) sums: Sums,
+}
+
+impl Products {
+    /// To the nearest numbers that the arithmetic has, in f32: GPUs multiply these, and sum in f32 too.
+    pub(super) fn rounded(self, xs: Tensor) -> Result<Tensor> {
+        let dtype = match self.arithmetic {
+            Arithmetic::F32 => return Ok(xs),
+            Arithmetic::F16 => DType::F16,
+            Arithmetic::Bf16 => DType::BF16,
+        };
+        xs.to_dtype(dtype)?.to_dtype(DType::F32)
+    }
+}
+
 /// A matrix, `[outputs, inputs]`, and perhaps a bias, `[outputs]`.
 #[derive(Debug)]
 pub(super) struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
+    products: Products,
 }
 
 impl Linear {
-    pub(super) fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { weight, bias }
+    /// Weights are rounded already.
+    pub(super) fn new(weight: Tensor, bias: Option<Tensor>, products: Products) -> Self {
+        Self { weight, bias, products }
     }
 
     /// `[.., inputs]` to `[.., outputs]`.
@@ -31,8 +55,9 @@ impl Linear {
         let (outputs, inputs) = self.weight.dims2()?;
         let mut shape = xs.dims().to_vec();
         let rows = xs.elem_count() / inputs;
-        let xs = xs.reshape((rows, inputs))?;
-        let ys = match rows <= FEW && xs.device().is_cpu() {
+        let xs = self.products.rounded(xs.reshape((rows, inputs))?)?;
+        let pinned = rows <= FEW && xs.device().is_cpu() && self.products.sums == Sums::Pinned;
+        let ys = match pinned {
             true => xs.contiguous()?.apply_op2_no_bwd(&self.weight, &FewRows)?,
             false => xs.matmul(&self.weight.t()?)?,
         };
@@ -43,7 +68,7 @@ impl Linear {
         if let Some(last) = shape.last_mut() {
             *last = outputs;
         }
-        ys.reshape(shape)
+        self.products.rounded(ys)?.reshape(shape)
     }
 }
 
@@ -165,7 +190,8 @@ mod tests {
             let wide = all.to_dtype(DType::F64).unwrap();
             let exact = wide.matmul(&weight.to_dtype(DType::F64).unwrap().t().unwrap()).unwrap();
             let exact: Vec<Vec<f64>> = exact.to_vec2().unwrap();
-            let linear = Linear::new(weight, None);
+            let products = Products { arithmetic: Arithmetic::F32, sums: Sums::Pinned };
+            let linear = Linear::new(weight, None, products);
             let whole: Vec<Vec<f32>> = linear.forward(&all).unwrap().to_vec2().unwrap();
             for (ours, exact) in whole.iter().flatten().zip(exact.iter().flatten()) {
                 assert!((f64::from(*ours) - exact).abs() < 1e-4, "{ours} {exact}");

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs,
     num::NonZeroUsize,
     ops::ControlFlow,
@@ -12,6 +12,7 @@ use std::{
 use alloy::primitives::B256;
 use candle_core::{Device, Tensor};
 use oracle::{
+    manifest::Arithmetic,
     output::{Output, Text},
     spec::{Message, Prompt, Role, Spec, TextSpec},
 };
@@ -19,7 +20,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::*;
-use crate::inference::{self, Asked, Inference};
+use crate::inference::{self, Asked, Inference, Sums};
 
 const ARCHITECTURES: [&str; 4] = ["llama", "qwen2", "qwen3", "gemma3"];
 
@@ -253,6 +254,61 @@ fn a_text_is_the_same_in_company() {
             assert_eq!(text, Some(model.write(spec, &mut |_| ControlFlow::Continue(())).unwrap()), "{architecture}");
         }
     }
+}
+
+#[test]
+fn other_sums_and_roundings_move_no_logit_far() {
+    let expected = Expected::of("qwen3");
+    let tokens = [expected.prompt, expected.greedy_tokens].concat();
+    let of = |arithmetic, sums| {
+        let settings = Settings { threads: NonZeroUsize::MIN, arithmetic, sums, ..Settings::default() };
+        logits(&Model::open(&golden("qwen3"), &settings).unwrap(), &tokens, 1)
+    };
+    let usual = of(Arithmetic::F32, Sums::Pinned);
+    for (arithmetic, sums, least, most) in [
+        (Arithmetic::F32, Sums::Gemm, 0.0, 2e-5),
+        (Arithmetic::F16, Sums::Pinned, 1e-4, 0.05),
+        (Arithmetic::Bf16, Sums::Pinned, 1e-3, 0.5),
+    ] {
+        let furthest = furthest(&usual, &of(arithmetic, sums));
+        assert!(furthest > least && furthest < most, "{arithmetic:?} {sums:?}: {furthest}");
+    }
+}
+
+#[test]
+fn forgeries_are_what_they_say_and_a_check_knows_them() {
+    let expected = Expected::of("qwen2");
+    let (model, spec, made) = (open("qwen2"), expected.greedy(), expected.greedy_tokens);
+    assert!(model.margin(&spec, &made).unwrap() < 1e-4);
+
+    let forged = model.forge_token(&spec, &made).unwrap();
+    assert_eq!(forged.iter().zip(&made).filter(|(forged, made)| forged != made).count(), 1);
+    assert_eq!(forged.len(), made.len());
+    let margin = model.margin(&spec, &forged).unwrap();
+    assert!(margin > 0.0 && margin.is_finite(), "{margin}");
+
+    let cut = model.cut_short(&made);
+    assert_eq!(cut, [&made[..made.len() / 2], &[2]].concat());
+    assert!(model.margin(&spec, &cut).unwrap() > 1e-3);
+    assert!(model.margin(&spec, &made[..made.len() / 2]).unwrap().is_infinite(), "it does not end where it must");
+
+    let told = model.retell(&spec, "where do the foxes sleep").unwrap();
+    assert!(told.ends_with(model.ends()) && model.margin(&spec, &told).unwrap() > 1e-3);
+    let short = TextSpec { max_tokens: 2, ..spec };
+    assert_eq!(model.retell(&short, "where do the foxes sleep").unwrap(), told[..2]);
+}
+
+#[test]
+fn a_sampled_text_is_its_seeds_alone_and_in_company() {
+    let (model, spec) = (open("llama"), Expected::of("llama").greedy());
+    let jobs: Vec<_> = (0..20).map(|seed| (spec.clone(), B256::repeat_byte(seed))).collect();
+    let texts = model.sample(&jobs).unwrap();
+    assert_eq!(model.sample(&jobs[13..14]).unwrap(), texts[13..14]);
+    let different: HashSet<_> = texts.iter().map(|text| &text.tokens).collect();
+    assert!(different.len() > 15, "{different:?}");
+    let greedy = model.write_all(&[spec.clone(), TextSpec { max_tokens: 5, ..spec }]).unwrap();
+    assert_eq!(greedy[0].tokens, Expected::of("llama").greedy_tokens);
+    assert_eq!(greedy[1].tokens, greedy[0].tokens[..5]);
 }
 
 #[tokio::test]

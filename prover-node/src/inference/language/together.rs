@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use oracle::{output::Text, spec::TextSpec};
 
 use super::{LanguageError, greedy::Draft, model::Model, product};
-use crate::inference::Progress;
+use crate::inference::{Progress, Sums};
 
 /// No model writes more texts than that together.
 pub const MOST_AT_ONCE: usize = product::FEW;
@@ -28,11 +28,20 @@ impl<F: FnOnce(Result<Text, LanguageError>)> Reader for F {
 }
 
 impl Model {
-    /// How many texts take little longer than one, each being what it would be alone. On a GPU a product's last bits
-    /// depend on its size, so there it is one.
+    /// How many texts take little longer than one, each being what it would be alone. On a GPU, and by candle's product, the
+    /// last bits depend on how many rows there are, so there it is one.
     #[must_use]
     pub fn at_once(&self) -> usize {
-        if self.decoder.device().is_cpu() { MOST_AT_ONCE } else { 1 }
+        if self.decoder.device().is_cpu() && self.sums == Sums::Pinned { MOST_AT_ONCE } else { 1 }
+    }
+
+    /// Writes greedy texts, as many together as take little longer than one.
+    pub fn write_all(&self, specs: &[TextSpec]) -> Result<Vec<Text>, LanguageError> {
+        let mut texts = Vec::with_capacity(specs.len());
+        for together in specs.chunks(self.at_once()) {
+            texts.extend(self.complete(together.iter().map(|spec| self.draft(spec)).collect::<Result<_, _>>()?)?);
+        }
+        Ok(texts)
     }
 
     /// Writes `first`, and what `more` has meanwhile; asked again after every token, until everything is written. Beam

@@ -140,9 +140,14 @@ impl Words {
         self.ends.contains(&token)
     }
 
-    /// How many tokens end a text.
-    pub(super) fn ends(&self) -> usize {
-        self.ends.len()
+    /// The tokens of words that a text is to say.
+    pub(super) fn tokens(&self, words: &str) -> Result<Vec<u32>, LanguageError> {
+        self.encode(words, false)
+    }
+
+    /// What ends a text.
+    pub(super) fn ends(&self) -> &[u32] {
+        &self.ends
     }
 }
 

@@ -4,6 +4,7 @@ mod compare;
 mod gas;
 mod hashes;
 mod images;
+mod peer;
 mod pictures;
 mod pool;
 mod soak;
@@ -43,6 +44,8 @@ enum What {
         #[command(flatten)]
         images: images::ImageArgs,
     },
+    /// The texts of another program, as a data set to compare with the node's
+    Texts(peer::PeerArgs),
     /// Jobs by the hundred while nodes are killed, endpoints misbehave and the chain is reorganised: what is lost, and whether
     /// memory and file handles grow
     Soak(soak::SoakArgs),
@@ -96,6 +99,7 @@ async fn run(Args { json, what }: Args) -> Result<()> {
             tell(&Inference { texts, image, profiles, hash }, json, Inference::print)
         }
         What::Soak(args) => tell(&soak::measure(&args).await?, json, soak::print),
+        What::Texts(args) => tell(&peer::measure(&args)?, json, peer::print),
         What::Throughput => tell(&throughput::measure().await?, json, throughput::print),
         What::Variety { work } => tell(&variety::measure(&work)?, json, variety::print),
     }
