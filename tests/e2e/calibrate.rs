@@ -212,6 +212,16 @@ async fn the_attack_board_tells_frauds_from_honest_outputs() -> Result<()> {
         "made again it is another"
     );
 
+    // What another machine has made can be read here, and not gone on with.
+    let mut elsewhere = same.clone();
+    elsewhere.provenance.machine = "another machine".into();
+    elsewhere.write(&steps)?;
+    ensure!(board()?.json().await? == report, "whose machine it was changes nothing");
+    elsewhere.rows.pop();
+    elsewhere.write(&steps)?;
+    let refused = board()?.refuse().await?;
+    ensure!(refused.contains("another machine"), "{refused}");
+
     fs::write(&steps, b"PAR1 and nothing else")?;
     let refused = board()?.refuse().await?;
     ensure!(refused.contains("90-of-the-steps.parquet"), "{refused}");

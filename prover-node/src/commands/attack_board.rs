@@ -214,33 +214,35 @@ impl Study<'_> {
         Ok(outputs)
     }
 
-    /// The data sets of an output as far as there are any.
+    /// The data sets of an output as far as there are any. What another machine has made is taken as it is, if it is whole.
     fn stored(&self, batch: &Batch, finish: Finish) -> eyre::Result<Sets> {
-        let manifest = &self.files.manifest;
         let stored = |kind: Kind| {
-            let provenance = Provenance {
-                model: manifest.name.clone(),
-                files: manifest.files_hash(),
-                spec: manifest.pipeline.spec(""),
-                device_profile: described(&batch.settings, &manifest.pipeline),
-                machine: machine(batch.settings.device),
-                build: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
-                fraud: finish.fraud(batch.how.as_ref()),
-                digest: (kind != Kind::Hashes).then(|| kind.name()),
-            };
+            let provenance = self.provenance(batch, finish, kind);
             let file = self.file(&provenance);
-            let set = match file.exists() {
-                true => Dataset::read(&file)?,
-                false => Dataset { provenance: provenance.clone(), rows: Vec::new() },
-            };
-            ensure!(
-                set.provenance == provenance,
-                "{} was measured otherwise: with another model, spec, machine or version; choose another --out",
-                file.display()
-            );
+            if !file.exists() {
+                return Ok((kind, Dataset { provenance, rows: Vec::new() }));
+            }
+            let set = Dataset::read(&file)?;
+            let same = set.provenance.same_jobs(&provenance) && set.provenance.fraud == provenance.fraud;
+            ensure!(same, "{} is of another model, spec or fraud; choose another --out", file.display());
             Ok((kind, set))
         };
         Kind::value_variants().iter().copied().map(stored).collect()
+    }
+
+    /// Of what this machine makes.
+    fn provenance(&self, batch: &Batch, finish: Finish, kind: Kind) -> Provenance {
+        let manifest = &self.files.manifest;
+        Provenance {
+            model: manifest.name.clone(),
+            files: manifest.files_hash(),
+            spec: manifest.pipeline.spec(""),
+            device_profile: described(&batch.settings, &manifest.pipeline),
+            machine: machine(batch.settings.device),
+            build: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
+            fraud: finish.fraud(batch.how.as_ref()),
+            digest: (kind != Kind::Hashes).then(|| kind.name()),
+        }
     }
 
     /// Where a data set lies: in a folder for its kind of digest.
@@ -256,6 +258,17 @@ impl Study<'_> {
     }
 
     fn make(&self, batch: &Batch, missing: &[&Job], outputs: &mut [Sets]) -> eyre::Result<()> {
+        for (sets, finish) in outputs.iter().zip(&batch.outputs) {
+            for (kind, set) in sets {
+                let begun_elsewhere = set.provenance != self.provenance(batch, *finish, *kind);
+                let file = self.file(&set.provenance);
+                ensure!(
+                    !begun_elsewhere,
+                    "{} was begun on another machine or by another version; choose another --out",
+                    file.display()
+                );
+            }
+        }
         let room = tempfile::tempdir().wrap_err("no temporary folder can be made")?;
         let files = match &batch.how {
             None => self.files.clone(),
