@@ -166,6 +166,17 @@ async fn honest_texts_agree_and_frauds_do_not_pass() -> Result<()> {
     }
     ensure!(of("sampled").is_some_and(|sampled| sampled["alike"]["of"] == 20), "{report}");
 
+    // All of it at once, from what is there.
+    let board = Cli::prover_node()?.arg("attack-board").arg("--prompts").arg(folder.join("prompts.txt"));
+    let board = board.arg("--model-dir").arg(&model).arg("--other").arg(&model).args(["--max-tokens", "12"]);
+    let board = board.arg("--out").arg(folder.join("measured")).json().await?;
+    ensure!(board[0]["frauds"].as_array().map_or(0, Vec::len) == 6, "{board}");
+    let passing = |report: &Value| -> Vec<_> {
+        let frauds = report["frauds"].as_array().into_iter().flatten();
+        frauds.map(|fraud| (fraud["fraud"].clone(), fraud["same"].clone())).collect()
+    };
+    ensure!(passing(&board[0]) == passing(greedy), "{board} {report}");
+
     for (flags, reason) in [
         (&["--fraud", "sampled", "--beams", "3"][..], "for greedy texts"),
         (&["--fraud", "theft"], "possible values: sampled, one-token"),

@@ -48,6 +48,15 @@ pub enum Bits {
     Four,
 }
 
+impl Bits {
+    fn dtype(self) -> GgmlDType {
+        match self {
+            Self::Eight => GgmlDType::Q8_0,
+            Self::Four => GgmlDType::Q4_0,
+        }
+    }
+}
+
 impl How {
     /// All that need no other model.
     pub const ALL: [Self; 9] = [
@@ -82,8 +91,7 @@ impl How {
     /// The model that is really used; `room` is an empty folder for what has to be made.
     pub fn model(&self, sold: &LocalModel, room: &Path) -> eyre::Result<LocalModel> {
         Ok(match self {
-            Self::Weights(Bits::Eight) => rounding::rounded(sold, GgmlDType::Q8_0, room)?,
-            Self::Weights(Bits::Four) => rounding::rounded(sold, GgmlDType::Q4_0, room)?,
+            Self::Weights(bits) => rounding::rounded(sold, bits.dtype(), room)?,
             Self::Model(folder) => LocalModel::open(folder)?,
             Self::Smaller => {
                 let mut model = sold.clone();

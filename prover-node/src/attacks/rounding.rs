@@ -37,12 +37,13 @@ pub(super) fn rounded(model: &LocalModel, bits: GgmlDType, room: &Path) -> eyre:
     Ok(LocalModel::open(room)?)
 }
 
-fn round(tensor: &Tensor, bits: GgmlDType) -> candle_core::Result<Tensor> {
+/// Kept in `bits` and given back in the type that it has; vectors, and what has no whole number of blocks, as they are.
+pub(super) fn round(tensor: &Tensor, bits: GgmlDType) -> candle_core::Result<Tensor> {
     if tensor.rank() < 2 || !tensor.elem_count().is_multiple_of(BLOCK) || !tensor.dtype().is_float() {
         return Ok(tensor.clone());
     }
     let rows = tensor.to_dtype(DType::F32)?.reshape(((), BLOCK))?;
-    QTensor::quantize(&rows, bits)?.dequantize(&Device::Cpu)?.reshape(tensor.shape())?.to_dtype(tensor.dtype())
+    QTensor::quantize(&rows, bits)?.dequantize(tensor.device())?.reshape(tensor.shape())?.to_dtype(tensor.dtype())
 }
 
 #[cfg(test)]

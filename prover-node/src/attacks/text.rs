@@ -2,12 +2,11 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use candle_core::quantized::{GgmlDType, QTensor};
 use oracle::{dataset::noise_seed, manifest::LocalModel, output::Text, spec::TextSpec};
 
-use super::Bits;
+use super::{Bits, rounding::round};
 use crate::inference::{
-    InferenceError, Settings,
+    Settings,
     language::{LanguageError, Model},
 };
 
@@ -30,6 +29,12 @@ pub enum Fraud {
 #[derive(Debug, thiserror::Error)]
 #[error("possible values: sampled, one-token, cut-short, 8-bit, 4-bit, and other:DIR with another model's folder")]
 pub struct UnknownFraud;
+
+impl Fraud {
+    /// All that need no other model.
+    pub const ALL: [Self; 5] =
+        [Self::Sampled, Self::OneToken, Self::CutShort, Self::Quantised(Bits::Eight), Self::Quantised(Bits::Four)];
+}
 
 impl FromStr for Fraud {
     type Err = UnknownFraud;
@@ -81,7 +86,7 @@ impl Cheater {
             _ => None,
         };
         let model = match fraud {
-            Fraud::Quantised(bits) => quantised(files, settings, bits)?,
+            Fraud::Quantised(bits) => Model::altered(files, settings, &|weight| round(&weight, bits.dtype()))?,
             _ => Model::of(files, settings)?,
         };
         Ok(Self { fraud, model, other })
@@ -112,16 +117,4 @@ impl Cheater {
             (Fraud::Quantised(_) | Fraud::OtherModel(_), _) => Ok(tokens(honest()?)),
         }
     }
-}
-
-/// Matrices rounded as GGUF's files have them, in blocks of 32; what has no such blocks stays.
-fn quantised(files: &LocalModel, settings: Settings, bits: Bits) -> Result<Model, InferenceError> {
-    let dtype = match bits {
-        Bits::Eight => GgmlDType::Q8_0,
-        Bits::Four => GgmlDType::Q4_0,
-    };
-    Model::altered(files, settings, &|weight| {
-        let in_blocks = weight.rank() == 2 && weight.dims()[1].is_multiple_of(dtype.block_size());
-        if in_blocks { QTensor::quantize(&weight, dtype)?.dequantize(weight.device()) } else { Ok(weight) }
-    })
 }

@@ -1,5 +1,7 @@
 //! `prover-node attack-board`: makes what frauds would make of the same jobs, and tells how often it passes for an honest output.
 
+mod texts;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fs,
@@ -21,7 +23,7 @@ use oracle::{
     digest::{Digest, LANES, ToleranceProfile},
     manifest::{LocalModel, Pipeline as Makes},
     models_dir::ModelsDirArgs,
-    spec::{ImageSpec, Spec},
+    spec::{ImageSpec, Spec, TextArgs},
     tolerance::{Share, upper_bound},
 };
 use serde::Serialize;
@@ -44,11 +46,13 @@ use crate::{
 Each job is made honestly in the two ways that differ most, and by every fraud; every picture that was made honestly is also changed in \
 many ways. A fraud passes where either honest verifier accepts its digest by the model's tolerance profile. Other kinds \
 of digest than the protocol's are measured beside it, each with the tightest distances that its honest pairs keep to. What is made is \
-kept as data sets, so that it can be stopped at any time and goes on.
+kept as data sets, so that it can be stopped at any time and goes on. Of a model that writes, greedy texts are judged by whether \
+they are an honest one, and by a check in one pass with the tolerance that honest texts need.
 
 Examples:
   prover-node attack-board --prompts classes.txt --seeds 10 --out attacks
-  prover-node attack-board --prompts classes.txt --out attacks --other older/emoji-64 --json")]
+  prover-node attack-board --prompts classes.txt --out attacks --other older/emoji-64 --json
+  prover-node attack-board --prompts questions.txt --out attacks --model-dir smollm2-135m-gguf --max-tokens 32")]
 pub struct AttackBoardArgs {
     /// What to ask for: a file with a class on each line
     #[arg(long, value_name = "FILE")]
@@ -56,7 +60,7 @@ pub struct AttackBoardArgs {
     /// The prompt that is made of a class, which takes the place of {}
     #[arg(long, value_name = "TEXT", default_value = "{}")]
     template: String,
-    /// Pictures of each prompt, the noise seeds being 1 to N; at least 2
+    /// Pictures of each prompt, the noise seeds being 1 to N; at least 2. A text has none
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(2..))]
     seeds: u32,
     /// The folder of the data sets
@@ -76,6 +80,8 @@ pub struct AttackBoardArgs {
     /// Outputs made at once, each by a thread of its own [default: one for each core]
     #[arg(long, env = "QUORATE_THREADS", value_name = "N")]
     threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    text: TextArgs,
 }
 
 /// Changes that somebody makes who searches for a collision.
@@ -150,11 +156,11 @@ struct Passing {
 pub fn execute(args: &AttackBoardArgs, json: bool) -> eyre::Result<()> {
     let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
     let Makes::Image(image) = &files.manifest.pipeline else {
-        eyre::bail!(
-            "{} makes texts, and the attack board is of pictures: make frauds with `prover-node calibrate --fraud`, and give them to `oracle consensus`",
-            files.manifest.name
-        );
+        return texts::execute(args, json);
     };
+    if let Some(flag) = args.text.first_typed() {
+        eyre::bail!("{flag} is for texts; this model makes pictures");
+    }
     let study = Study {
         files: &files,
         out: &args.out,

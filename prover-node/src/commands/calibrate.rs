@@ -56,44 +56,44 @@ Examples:
 pub struct CalibrateArgs {
     /// What to ask for: a file with a class on each line
     #[arg(long, value_name = "FILE")]
-    prompts: PathBuf,
+    pub(super) prompts: PathBuf,
     /// The prompt that is made of a class, which takes the place of {}
     #[arg(long, value_name = "TEXT", default_value = "{}")]
-    template: String,
+    pub(super) template: String,
     /// Pictures of each prompt, the noise seeds being 1 to N; a text has none, unless it is sampled
     #[arg(long, value_name = "N", default_value = "10")]
-    seeds: u32,
+    pub(super) seeds: u32,
     /// The folder of the data sets
     #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    pub(super) out: PathBuf,
     /// The model's folder, or the name of one that `oracle models pull` has put on this machine
     #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR", default_value = "models/emoji-64")]
-    model_dir: PathBuf,
+    pub(super) model_dir: PathBuf,
     #[command(flatten)]
-    models_dir: ModelsDirArgs,
+    pub(super) models_dir: ModelsDirArgs,
     /// What computes: cpu, or cuda:N or metal:N for a GPU, in a program that was built with it
     #[arg(long, env = "QUORATE_DEVICE", value_name = "DEVICE", default_value = "cpu")]
-    device: Device,
+    pub(super) device: Device,
     /// Only this; may be given several times [default: all that the manifest permits on the device]
     #[arg(long, env = "QUORATE_ARITHMETIC", value_parser = arithmetic)]
-    arithmetic: Vec<Arithmetic>,
+    pub(super) arithmetic: Vec<Arithmetic>,
     /// Outputs made at once, each by a thread of its own [default: one for each core]
     #[arg(long, env = "QUORATE_THREADS", value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    pub(super) threads: Option<NonZeroUsize>,
     /// Cheat, to see how often it passes: `sampled`, `one-token`, `cut-short`, `8-bit`, `4-bit` (weights), or `other:DIR`,
     /// another model. For greedy texts; the file says that it is a fraud
     #[arg(long, value_name = "FRAUD")]
-    fraud: Option<Fraud>,
+    pub(super) fraud: Option<Fraud>,
     #[command(flatten)]
-    text: TextArgs,
+    pub(super) text: TextArgs,
 }
 
 /// A file of digests.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Measured {
+pub(super) struct Measured {
     device_profile: String,
-    file: PathBuf,
+    pub(super) file: PathBuf,
     digests: usize,
     /// Of them, those that this run has made.
     new: usize,
@@ -121,6 +121,20 @@ enum Maker {
 
 /// Runs the command.
 pub fn execute(args: &CalibrateArgs, json: bool) -> eyre::Result<()> {
+    let measured = measure(args)?;
+    match json {
+        true => print_json(&measured)?,
+        false => {
+            for Measured { device_profile, file, digests, new } in &measured {
+                println!("{device_profile}: {digests} digests in {}, {new} of them new", file.display());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes what is missing.
+pub(super) fn measure(args: &CalibrateArgs) -> eyre::Result<Vec<Measured>> {
     let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
     let seeds = match (&files.manifest.pipeline, &args.fraud) {
         (Pipeline::Image(_), _) | (_, Some(Fraud::Sampled)) => 1..=args.seeds,
@@ -159,15 +173,7 @@ pub fn execute(args: &CalibrateArgs, json: bool) -> eyre::Result<()> {
         let (digests, new) = study.measure(settings, &file)?;
         measured.push(Measured { device_profile: profile, file, digests, new });
     }
-    match json {
-        true => print_json(&measured)?,
-        false => {
-            for Measured { device_profile, file, digests, new } in &measured {
-                println!("{device_profile}: {digests} digests in {}, {new} of them new", file.display());
-            }
-        }
-    }
-    Ok(())
+    Ok(measured)
 }
 
 /// All ways to compute: the same sums in another order each.
