@@ -2,31 +2,22 @@
 
 use std::{fs, path::Path};
 
-use alloy::primitives::{B256, keccak256};
+use alloy::primitives::keccak256;
 use eyre::{Result, ensure};
 use oracle::{
     dataset::{Dataset, Provenance, Row},
     digest::Digest,
-    spec::{ImageSpec, Prompt, Solver, Spec},
+    manifest::LocalModel,
 };
-use quorate_tests::command::Cli;
+use quorate_tests::{command::Cli, programs};
 
 /// Twenty jobs with so many bits of a lane turned over.
-fn set(device_profile: &str, fraud: Option<&str>, turned: u32) -> Dataset {
-    let spec = ImageSpec {
-        prompt: Prompt::default(),
-        negative_prompt: Prompt::default(),
-        width: 64,
-        height: 64,
-        steps: 20,
-        solver: Solver::Ddim,
-        guidance: 3_000,
-        seed: B256::ZERO,
-    };
+fn set(device_profile: &str, fraud: Option<&str>, turned: u32) -> Result<Dataset> {
+    let bundled = LocalModel::open(&programs::repository().join("models/emoji-64"))?.manifest;
     let provenance = Provenance {
-        model: "emoji-64".into(),
-        files: B256::repeat_byte(1),
-        spec: Spec::Image(spec),
+        spec: bundled.pipeline.spec(""),
+        files: bundled.files_hash(),
+        model: bundled.name,
         device_profile: device_profile.into(),
         machine: "a machine".into(),
         build: "0.1.0".into(),
@@ -38,7 +29,7 @@ fn set(device_profile: &str, fraud: Option<&str>, turned: u32) -> Dataset {
         lanes[2] ^= (1 << turned) - 1;
         Row { prompt: "a fox".into(), seed, digest: Digest::from_lanes(lanes), seconds: 1.0, margin: None }
     };
-    Dataset { provenance, rows: (0..20).map(row).collect() }
+    Ok(Dataset { provenance, rows: (0..20).map(row).collect() })
 }
 
 fn simulate(folder: &Path, files: &[&str]) -> Result<Cli> {
@@ -50,9 +41,9 @@ fn simulate(folder: &Path, files: &[&str]) -> Result<Cli> {
 async fn who_cheats_loses_and_who_is_honest_does_not() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
-    set("f32", None, 0).write(&folder.join("f32"))?;
-    set("f16", None, 3).write(&folder.join("f16"))?;
-    set("f32", Some("10 steps"), 30).write(&folder.join("cheap"))?;
+    set("f32", None, 0)?.write(&folder.join("f32"))?;
+    set("f16", None, 3)?.write(&folder.join("f16"))?;
+    set("f32", Some("10 steps"), 30)?.write(&folder.join("cheap"))?;
 
     let plot = folder.join("region.svg");
     let sets = ["f32", "f16", "cheap"];
@@ -76,9 +67,9 @@ async fn who_cheats_loses_and_who_is_honest_does_not() -> Result<()> {
 async fn what_makes_no_simulation_is_refused_in_a_line_that_says_what_to_do() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
-    set("f32", None, 0).write(&folder.join("f32"))?;
-    set("f16", None, 3).write(&folder.join("f16"))?;
-    set("f32", Some("10 steps"), 30).write(&folder.join("cheap"))?;
+    set("f32", None, 0)?.write(&folder.join("f32"))?;
+    set("f16", None, 3)?.write(&folder.join("f16"))?;
+    set("f32", Some("10 steps"), 30)?.write(&folder.join("cheap"))?;
     fs::write(folder.join("text"), "no data set")?;
 
     for (files, arguments, says) in [

@@ -3,7 +3,7 @@
 mod texts;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     fs,
     num::NonZeroUsize,
     ops::ControlFlow,
@@ -24,7 +24,7 @@ use oracle::{
     manifest::{LocalModel, Pipeline as Makes},
     models_dir::ModelsDirArgs,
     spec::{ImageSpec, Spec, TextArgs},
-    tolerance::{Share, upper_bound},
+    tolerance::{Measurement, Share, upper_bound},
 };
 use serde::Serialize;
 
@@ -383,8 +383,13 @@ fn report(profile: ToleranceProfile, outputs: Vec<Sets>, jobs: usize) -> eyre::R
     let of = |kind: Kind| by_kind.get(&kind).map_or(&[][..], Vec::as_slice);
     let line = |(fraud, answers): (String, Answers<'_>)| Line { fraud, outcome: answers.outcome() };
     let frauds = answers(of(Kind::Hashes), &profile)?.into_iter().map(line).collect();
-    let tight = |kind| ToleranceProfile { accept: furthest(of(kind)), reject: [64; 4], evidence: B256::ZERO };
-    let hashes = answers(of(Kind::Hashes), &tight(Kind::Hashes))?;
+    let tight = |kind| {
+        let honest: Vec<_> = of(kind).iter().filter(|set| set.provenance.fraud.is_none()).cloned().collect();
+        let apart = Measurement::of(&honest)?.honest;
+        let accept = [0, 1, 2, 3].map(|lane| apart.furthest(lane));
+        eyre::Ok(ToleranceProfile { accept, reject: [64; 4], evidence: B256::ZERO })
+    };
+    let hashes = answers(of(Kind::Hashes), &tight(Kind::Hashes)?)?;
     let mut digests = Vec::new();
     for &kind in Kind::value_variants() {
         let passing = |((fraud, answers), (_, hashes)): ((String, Answers<'_>), &(String, Answers<'_>))| Passing {
@@ -392,7 +397,7 @@ fn report(profile: ToleranceProfile, outputs: Vec<Sets>, jobs: usize) -> eyre::R
             alone: answers.outcome().accepted,
             with_hashes: answers.and(hashes).outcome().accepted,
         };
-        let profile = tight(kind);
+        let profile = tight(kind)?;
         let frauds = answers(of(kind), &profile)?.into_iter().zip(&hashes).map(passing).collect();
         digests.push(OfKind { digest: kind.name(), accept: profile.accept, frauds });
     }
@@ -427,15 +432,6 @@ fn copies(honest: &Dataset) -> Vec<Dataset> {
         copied("other seed", |row| (row.seed, row.prompt.clone()), |one, other| one.prompt == other.prompt),
         copied("an earlier output", |row| (row.seed, row.prompt.clone()), |one, other| one.prompt != other.prompt),
     ]
-}
-
-/// By lane, the furthest that digests of one job are apart in the first two honest sets.
-fn furthest(sets: &[Dataset]) -> [u8; 4] {
-    let mut honest = sets.iter().filter(|set| set.provenance.fraud.is_none());
-    let (Some(one), Some(other)) = (honest.next(), honest.next()) else { return [0; 4] };
-    let digests: HashMap<_, _> = one.rows.iter().map(|row| ((&row.prompt, row.seed), row.digest)).collect();
-    let pairs = other.rows.iter().filter_map(|row| Some(digests.get(&(&row.prompt, row.seed))?.distances(&row.digest)));
-    pairs.fold([0; 4], |most, distances| [0, 1, 2, 3].map(|lane: usize| most[lane].max(distances[lane] as u8)))
 }
 
 fn human(report: &Report) -> String {
