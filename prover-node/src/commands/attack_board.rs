@@ -9,7 +9,6 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
     time::Instant,
 };
 
@@ -22,22 +21,20 @@ use oracle::{
     dataset::{Dataset, Provenance, Row, noise_seed},
     digest::{Digest, LANES, ToleranceProfile},
     manifest::{LocalModel, Pipeline as Makes},
-    models_dir::ModelsDirArgs,
-    spec::{ImageSpec, Spec, TextArgs},
+    spec::{ImageSpec, Spec},
     tolerance::{Measurement, Share, upper_bound},
 };
 use serde::Serialize;
 
 use super::{
-    calibrate::{Job, SAVED, jobs, machine, read_prompts, save, ways},
-    parallel::in_parallel,
     print_json,
     profile::described,
-    progress_bar, table,
+    study::{Job, StudyArgs, make_all, provenance, save, ways},
+    table,
 };
 use crate::{
     attacks::{Edit, How, Kind, Made, collide},
-    inference::{Device, Pipeline, Settings},
+    inference::{Pipeline, Settings},
 };
 
 /// Of which jobs.
@@ -54,34 +51,14 @@ Examples:
   prover-node attack-board --prompts classes.txt --out attacks --other older/emoji-64 --json
   prover-node attack-board --prompts questions.txt --out attacks --model-dir smollm2-135m-gguf --max-tokens 32")]
 pub struct AttackBoardArgs {
-    /// What to ask for: a file with a class on each line
-    #[arg(long, value_name = "FILE")]
-    prompts: PathBuf,
-    /// The prompt that is made of a class, which takes the place of {}
-    #[arg(long, value_name = "TEXT", default_value = "{}")]
-    template: String,
+    #[command(flatten)]
+    study: StudyArgs,
     /// Pictures of each prompt, the noise seeds being 1 to N; at least 2. A text has none
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(2..))]
     seeds: u32,
-    /// The folder of the data sets
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// The model's folder, or the name of one that `oracle models pull` has put on this machine
-    #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR", default_value = "models/emoji-64")]
-    model_dir: PathBuf,
-    #[command(flatten)]
-    models_dir: ModelsDirArgs,
     /// A model that is sold as this one; may be given several times
     #[arg(long, value_name = "DIR")]
     other: Vec<PathBuf>,
-    /// What computes: cpu, or cuda:N or metal:N for a GPU, in a program that was built with it
-    #[arg(long, env = "QUORATE_DEVICE", value_name = "DEVICE", default_value = "cpu")]
-    device: Device,
-    /// Outputs made at once, each by a thread of its own [default: one for each core]
-    #[arg(long, env = "QUORATE_THREADS", value_name = "N")]
-    threads: Option<NonZeroUsize>,
-    #[command(flatten)]
-    text: TextArgs,
 }
 
 /// Changes that somebody makes who searches for a collision.
@@ -154,18 +131,18 @@ struct Passing {
 
 /// Runs the command.
 pub fn execute(args: &AttackBoardArgs, json: bool) -> eyre::Result<()> {
-    let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
+    let files = args.study.model()?;
     let Makes::Image(image) = &files.manifest.pipeline else {
         return texts::execute(args, json);
     };
-    if let Some(flag) = args.text.first_typed() {
+    if let Some(flag) = args.study.text.first_typed() {
         eyre::bail!("{flag} is for texts; this model makes pictures");
     }
     let study = Study {
         files: &files,
-        out: &args.out,
-        jobs: jobs(&read_prompts(&args.prompts, &args.template)?, 1..=args.seeds),
-        threads: args.threads.or(thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+        out: &args.study.out,
+        jobs: args.study.jobs(1..=args.seeds)?,
+        threads: args.study.threads(),
     };
     let sets = study.batches(args)?.iter().map(|batch| study.measure(batch)).collect::<eyre::Result<Vec<_>>>()?;
     let report = report(image.profile, sets.into_iter().flatten().collect(), study.jobs.len())?;
@@ -178,17 +155,17 @@ pub fn execute(args: &AttackBoardArgs, json: bool) -> eyre::Result<()> {
 
 impl Study<'_> {
     fn batches(&self, args: &AttackBoardArgs) -> eyre::Result<Vec<Batch>> {
-        let ways = ways(args.device, &[], self.files);
+        let ways = ways(&args.study, &[], self.files);
         let (Some(&first), Some(&last)) = (ways.first(), ways.last()) else {
-            eyre::bail!("the manifest permits no arithmetic on {}", args.device);
+            eyre::bail!("the manifest permits no arithmetic on {}", args.study.device);
         };
-        ensure!(first != last, "the manifest permits one way to compute on {}: nothing to compare", args.device);
+        ensure!(first != last, "the manifest permits one way to compute on {}: nothing to compare", args.study.device);
         let edits = Edit::ALL.map(Finish::Edited).into_iter().chain([Finish::Collided]);
         let mut batches = vec![
             Batch { settings: first, how: None, outputs: [Finish::AsMade].into_iter().chain(edits).collect() },
             Batch { settings: last, how: None, outputs: vec![Finish::AsMade] },
         ];
-        let others = args.other.iter().map(|folder| How::Model(args.models_dir.resolve(folder)));
+        let others = args.other.iter().map(|folder| How::Model(args.study.models_dir.resolve(folder)));
         batches.extend(How::ALL.into_iter().chain(others).map(|how| Batch {
             settings: first,
             how: Some(how),
@@ -238,16 +215,10 @@ impl Study<'_> {
 
     /// Of what this machine makes.
     fn provenance(&self, batch: &Batch, finish: Finish, kind: Kind) -> Provenance {
-        let manifest = &self.files.manifest;
         Provenance {
-            model: manifest.name.clone(),
-            files: manifest.files_hash(),
-            spec: manifest.pipeline.spec(""),
-            device_profile: described(&batch.settings, &manifest.pipeline),
-            machine: machine(batch.settings.device),
-            build: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
             fraud: finish.fraud(batch.how.as_ref()),
             digest: (kind != Kind::Hashes).then(|| kind.name()),
+            ..provenance(self.files, self.files.manifest.pipeline.spec(""), &batch.settings)
         }
     }
 
@@ -285,22 +256,13 @@ impl Study<'_> {
         eprintln!("{what}");
 
         let make = |job: &&Job| self.digests(batch, &model, job);
-        let bar = progress_bar(missing.len() as u64, "jobs");
-        let mut saved = Instant::now();
-        let ended = in_parallel(missing, self.threads, make, |made| {
-            for (sets, rows) in outputs.iter_mut().zip(made?) {
+        let keep = |outputs: &mut &mut [Sets], made: Vec<Vec<Row>>| {
+            for (sets, rows) in outputs.iter_mut().zip(made) {
                 sets.iter_mut().zip(rows).for_each(|((_, set), row)| set.rows.push(row));
             }
-            bar.inc(1);
-            if saved.elapsed() > SAVED {
-                self.save(outputs)?;
-                saved = Instant::now();
-            }
-            Ok(())
-        });
-        bar.finish_and_clear();
-        self.save(outputs)?;
-        ended
+            1
+        };
+        make_all((missing, missing.len()), self.threads, make, &mut &mut *outputs, keep, |outputs| self.save(outputs))
     }
 
     fn save(&self, outputs: &mut [Sets]) -> eyre::Result<()> {

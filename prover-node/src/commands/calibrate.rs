@@ -5,18 +5,15 @@ use std::{
     collections::HashSet,
     fs,
     num::NonZeroUsize,
-    ops::{ControlFlow, RangeInclusive},
+    ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use eyre::{bail, ensure, eyre};
+use eyre::{ensure, eyre};
 use oracle::{
     dataset::{Dataset, Provenance, Row, noise_seed},
     manifest::{LocalModel, Pipeline},
-    models_dir::ModelsDirArgs,
     output::{Output, Text},
     spec::{Spec, TextArgs, TextSpec},
 };
@@ -24,18 +21,14 @@ use serde::Serialize;
 
 use super::{
     generate::complete,
-    parallel::in_parallel,
     print_json,
     profile::{arithmetic, described},
-    progress_bar,
+    study::{Job, StudyArgs, make_all, provenance, save, ways},
 };
 use crate::{
     attacks::text::{Cheater, Fraud},
-    inference::{Arithmetic, Attention, Device, Generator as _, GuidanceMode, Model, Settings, Sums, language},
+    inference::{Arithmetic, Generator as _, Model, Settings, Sums, language},
 };
-
-/// How often what was made is written down.
-pub(super) const SAVED: Duration = Duration::from_secs(30);
 
 /// Of which jobs, and how.
 #[derive(Debug, clap::Args)]
@@ -54,38 +47,18 @@ Examples:
   prover-node calibrate --prompts questions.txt --out measured --model-dir smollm2-135m-gguf --fraud sampled --seeds 2
   oracle consensus measured/*.parquet")]
 pub struct CalibrateArgs {
-    /// What to ask for: a file with a class on each line
-    #[arg(long, value_name = "FILE")]
-    pub(super) prompts: PathBuf,
-    /// The prompt that is made of a class, which takes the place of {}
-    #[arg(long, value_name = "TEXT", default_value = "{}")]
-    pub(super) template: String,
+    #[command(flatten)]
+    pub(super) study: StudyArgs,
     /// Pictures of each prompt, the noise seeds being 1 to N; a text has none, unless it is sampled
     #[arg(long, value_name = "N", default_value = "10")]
     pub(super) seeds: u32,
-    /// The folder of the data sets
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: PathBuf,
-    /// The model's folder, or the name of one that `oracle models pull` has put on this machine
-    #[arg(long, env = "QUORATE_MODEL_DIR", value_name = "DIR", default_value = "models/emoji-64")]
-    pub(super) model_dir: PathBuf,
-    #[command(flatten)]
-    pub(super) models_dir: ModelsDirArgs,
-    /// What computes: cpu, or cuda:N or metal:N for a GPU, in a program that was built with it
-    #[arg(long, env = "QUORATE_DEVICE", value_name = "DEVICE", default_value = "cpu")]
-    pub(super) device: Device,
     /// Only this; may be given several times [default: all that the manifest permits on the device]
     #[arg(long, env = "QUORATE_ARITHMETIC", value_parser = arithmetic)]
     pub(super) arithmetic: Vec<Arithmetic>,
-    /// Outputs made at once, each by a thread of its own [default: one for each core]
-    #[arg(long, env = "QUORATE_THREADS", value_name = "N")]
-    pub(super) threads: Option<NonZeroUsize>,
     /// Cheat, to see how often it passes: `sampled`, `one-token`, `cut-short`, `8-bit`, `4-bit` (weights), or `other:DIR`,
     /// another model. For greedy texts; the file says that it is a fraud
     #[arg(long, value_name = "FRAUD")]
     pub(super) fraud: Option<Fraud>,
-    #[command(flatten)]
-    pub(super) text: TextArgs,
 }
 
 /// A file of digests.
@@ -98,9 +71,6 @@ pub(super) struct Measured {
     /// Of them, those that this run has made.
     new: usize,
 }
-
-/// A prompt and the number of its noise seed.
-pub(super) type Job = (Arc<str>, u32);
 
 /// What all jobs have in common.
 struct Study<'a> {
@@ -135,17 +105,17 @@ pub fn execute(args: &CalibrateArgs, json: bool) -> eyre::Result<()> {
 
 /// Makes what is missing.
 pub(super) fn measure(args: &CalibrateArgs) -> eyre::Result<Vec<Measured>> {
-    let files = LocalModel::open(&args.models_dir.resolve(&args.model_dir))?;
+    let files = args.study.model()?;
     let seeds = match (&files.manifest.pipeline, &args.fraud) {
         (Pipeline::Image(_), _) | (_, Some(Fraud::Sampled)) => 1..=args.seeds,
         (Pipeline::Text(_), _) => 0..=0,
     };
     let mut study = Study {
         files: &files,
-        text: &args.text,
+        text: &args.study.text,
         fraud: args.fraud.as_ref(),
-        jobs: jobs(&read_prompts(&args.prompts, &args.template)?, seeds),
-        threads: args.threads.or(thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+        jobs: args.study.jobs(seeds)?,
+        threads: args.study.threads(),
         judge: None,
     };
     for (prompt, _) in &study.jobs {
@@ -153,22 +123,23 @@ pub(super) fn measure(args: &CalibrateArgs) -> eyre::Result<Vec<Measured>> {
         let taken = files.manifest.pipeline.takes(&spec);
         taken.map_err(|error| eyre!("{prompt:?} cannot be asked for: {error}"))?;
     }
-    fs::create_dir_all(&args.out).map_err(|error| eyre!("cannot make {}: {error}", args.out.display()))?;
+    let out = &args.study.out;
+    fs::create_dir_all(out).map_err(|error| eyre!("cannot make {}: {error}", out.display()))?;
+    let ways = ways(&args.study, &args.arithmetic, &files);
 
     match study.spec("")? {
         Spec::Text(TextSpec { beams: 1, .. }) => {
-            study.judge = Some(language::Model::of(&files, study.settings(Settings::default()))?);
+            study.judge =
+                Some(language::Model::of(&files, Settings { threads: study.threads, ..Settings::default() })?);
         }
         _ => ensure!(args.fraud.is_none(), "--fraud is for greedy texts: without --beams, of a model that writes"),
     }
 
     let mut measured = Vec::new();
     // Frauds are made in one way only.
-    let ways = ways(args.device, &args.arithmetic, &files);
     for settings in ways.into_iter().filter(|way| args.fraud.is_none() || way.sums == Sums::Pinned) {
-        let settings = study.settings(settings);
         let profile = described(&settings, &files.manifest.pipeline);
-        let file = args.out.join(study.file_name(&profile)?);
+        let file = out.join(study.file_name(&profile)?);
         eprintln!("{profile}: {}", file.display());
         let (digests, new) = study.measure(settings, &file)?;
         measured.push(Measured { device_profile: profile, file, digests, new });
@@ -176,36 +147,9 @@ pub(super) fn measure(args: &CalibrateArgs) -> eyre::Result<Vec<Measured>> {
     Ok(measured)
 }
 
-/// All ways to compute: the same sums in another order each.
-pub(super) fn ways(device: Device, only: &[Arithmetic], files: &LocalModel) -> Vec<Settings> {
-    let permitted = files.manifest.arithmetic.on(device.kind());
-    let arithmetic = if only.is_empty() { permitted } else { only };
-    let orders = match files.manifest.pipeline {
-        Pipeline::Image(_) => [
-            (GuidanceMode::Batched, Attention::Full, Sums::Pinned),
-            (GuidanceMode::TwoPass, Attention::Sliced, Sums::Pinned),
-        ],
-        Pipeline::Text(_) => [Sums::Pinned, Sums::Gemm].map(|sums| (GuidanceMode::Batched, Attention::Full, sums)),
-    };
-    let way = |&arithmetic| {
-        let settings = Settings { device, arithmetic, threads: NonZeroUsize::MIN, ..Settings::default() };
-        orders.map(|(guidance, attention, sums)| Settings { guidance, attention, sums, ..settings })
-    };
-    arithmetic.iter().flat_map(way).collect()
-}
-
 impl Study<'_> {
     fn spec(&self, prompt: &str) -> eyre::Result<Spec> {
         complete(&self.files.manifest.pipeline, prompt, self.text)
-    }
-
-    /// Pictures are made by a thread each, and texts by all threads of their one model.
-    fn settings(&self, settings: Settings) -> Settings {
-        let threads = match self.files.manifest.pipeline {
-            Pipeline::Image(_) => NonZeroUsize::MIN,
-            Pipeline::Text(_) => self.threads,
-        };
-        Settings { threads, ..settings }
     }
 
     /// Sets that are not to be taken together do not get into each other's way.
@@ -273,17 +217,8 @@ impl Study<'_> {
 
     /// Makes what is missing; returns how many digests there are, and how many of them are new.
     fn measure(&self, settings: Settings, file: &Path) -> eyre::Result<(usize, usize)> {
-        let manifest = &self.files.manifest;
-        let provenance = Provenance {
-            model: manifest.name.clone(),
-            files: manifest.files_hash(),
-            spec: self.spec("")?,
-            device_profile: described(&settings, &manifest.pipeline),
-            machine: machine(settings.device),
-            build: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
-            fraud: self.fraud.map(ToString::to_string),
-            digest: None,
-        };
+        let fraud = self.fraud.map(ToString::to_string);
+        let provenance = Provenance { fraud, ..provenance(self.files, self.spec("")?, &settings) };
         let mut dataset = match file.exists() {
             true => Dataset::read(file)?,
             false => Dataset { provenance: provenance.clone(), rows: Vec::new() },
@@ -302,71 +237,12 @@ impl Study<'_> {
         let maker = self.maker(settings)?;
         let tasks: Vec<_> = missing.chunks(self.at_once(&maker)).collect();
         let make = |jobs: &&[&Job]| self.rows(&maker, jobs);
-        let bar = progress_bar(missing.len() as u64, "digests");
-        let mut saved = Instant::now();
-        let ended = in_parallel(&tasks, self.threads, make, |made| {
-            let made = made?;
-            bar.inc(made.len() as u64);
+        let keep = |dataset: &mut Dataset, made: Vec<Row>| {
+            let outputs = made.len();
             dataset.rows.extend(made);
-            if saved.elapsed() > SAVED {
-                save(&mut dataset, file)?;
-                saved = Instant::now();
-            }
-            Ok(())
-        });
-        bar.finish_and_clear();
-        save(&mut dataset, file)?;
-        ended.map(|()| (dataset.rows.len(), missing.len()))
-    }
-}
-
-/// In an order that does not tell who was faster.
-pub(super) fn save(dataset: &mut Dataset, file: &Path) -> eyre::Result<()> {
-    dataset.rows.sort_by(|a, b| (&a.prompt, a.seed).cmp(&(&b.prompt, b.seed)));
-    Ok(dataset.write(file)?)
-}
-
-pub(super) fn read_prompts(file: &Path, template: &str) -> eyre::Result<Vec<Arc<str>>> {
-    ensure!(template.contains("{}"), "--template has no {{}}, which the class takes the place of");
-    let text = fs::read_to_string(file).map_err(|error| eyre!("cannot read {}: {error}", file.display()))?;
-    let mut seen = HashSet::new();
-    let mut prompts = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let class = line.trim();
-        if class.is_empty() {
-            continue;
-        }
-        if !seen.insert(class) {
-            bail!("{}, line {number}: {class:?} is there twice", file.display());
-        }
-        prompts.push(template.replace("{}", class).into());
-    }
-    ensure!(!prompts.is_empty(), "{} has no classes: write one on each line", file.display());
-    Ok(prompts)
-}
-
-/// One seed of all prompts after the other, so that whatever is there covers all of them.
-pub(super) fn jobs(prompts: &[Arc<str>], seeds: RangeInclusive<u32>) -> Vec<Job> {
-    seeds.flat_map(|seed| prompts.iter().map(move |prompt| (prompt.clone(), seed))).collect()
-}
-
-/// What computes, in its maker's words.
-#[must_use]
-pub fn machine(device: Device) -> String {
-    let said = |file: &str, what: &str| {
-        let text = fs::read_to_string(file).ok()?;
-        let line = text.lines().find(|line| line.starts_with(what))?;
-        Some(line.split_once(':')?.1.trim().to_owned())
-    };
-    let processor = said("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
-    match device {
-        Device::Cuda(number) => {
-            let mut gpus: Vec<_> = fs::read_dir("/proc/driver/nvidia/gpus").into_iter().flatten().flatten().collect();
-            gpus.sort_by_key(fs::DirEntry::path);
-            let gpu = gpus.get(number).and_then(|gpu| said(&gpu.path().join("information").to_string_lossy(), "Model"));
-            gpu.unwrap_or_else(|| format!("a GPU beside {processor}"))
-        }
-        Device::Metal(_) => format!("the GPU of {processor}"),
-        Device::Cpu => processor,
+            outputs
+        };
+        make_all((&tasks, missing.len()), self.threads, make, &mut dataset, keep, |dataset| save(dataset, file))?;
+        Ok((dataset.rows.len(), missing.len()))
     }
 }

@@ -19,6 +19,7 @@ pub mod selftest;
 pub mod server;
 pub mod settings;
 pub mod status;
+pub mod study;
 pub mod worker;
 
 use std::io::IsTerminal;

@@ -15,7 +15,7 @@ use crate::attacks::text::Fraud;
 const BEYOND: f64 = 0.05;
 
 pub(super) fn execute(args: &AttackBoardArgs, json: bool) -> eyre::Result<()> {
-    let others = args.other.iter().map(|folder| Fraud::OtherModel(args.models_dir.resolve(folder)));
+    let others = args.other.iter().map(|folder| Fraud::OtherModel(args.study.models_dir.resolve(folder)));
     let frauds = Fraud::ALL.into_iter().chain(others).map(Some);
     let mut sets = Vec::new();
     for fraud in [None].into_iter().chain(frauds) {
@@ -33,19 +33,7 @@ pub(super) fn execute(args: &AttackBoardArgs, json: bool) -> eyre::Result<()> {
 
 /// What `prover-node calibrate` is told, to make one of them.
 fn calibration(args: &AttackBoardArgs, fraud: Option<Fraud>) -> calibrate::CalibrateArgs {
-    calibrate::CalibrateArgs {
-        prompts: args.prompts.clone(),
-        template: args.template.clone(),
-        seeds: 2,
-        out: args.out.clone(),
-        model_dir: args.model_dir.clone(),
-        models_dir: args.models_dir.clone(),
-        device: args.device,
-        arithmetic: Vec::new(),
-        threads: args.threads,
-        fraud,
-        text: args.text.clone(),
-    }
+    calibrate::CalibrateArgs { study: args.study.clone(), seeds: 2, arithmetic: Vec::new(), fraud }
 }
 
 fn human(found: &Consensus) -> String {

@@ -18,7 +18,7 @@ use oracle::{
     spec::{Spec, TextArgs, TextSpec},
 };
 use prover_node::{
-    commands::calibrate::machine,
+    commands::study::machine,
     inference::{Device, Settings, language::Model},
 };
 use serde::{Deserialize, Serialize};
