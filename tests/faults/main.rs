@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod archive;
 mod endpoints;
 mod reorganisations;
 mod twins;
