@@ -3,14 +3,17 @@
 //!
 //! | lane | hash | how |
 //! | --- | --- | --- |
-//! | 0, most significant | aHash | 8x8 grey, bit = pixel not below the mean |
+//! | 0, most significant | aHash | 8x8 grey, bit = pixel brighter than their mean |
 //! | 1 | dHash | 9x8 grey, bit = pixel brighter than its left neighbour |
-//! | 2 | pHash | 16x16 grey, cosine transform, lowest 8x8, bit = coefficient not below the median |
+//! | 2 | pHash | 16x16 grey around the middle grey, cosine transform, lowest 8x8, bit = coefficient positive |
 //! | 3 | colour hash | shares of black, grey and twelve colours, in 42 bits, right-aligned |
 //!
 //! The first bit of a hash is the most significant one of its lane, row by row. All of it is integer arithmetic, so that
 //! every machine gets the same bits from the same pixels. The three grey hashes are those of Python's ImageHash in kind
-//! (Lanczos resize, the cosine transform of pHash on 16x16), not bit for bit.
+//! (Lanczos resize, the cosine transform of pHash on 16x16), not bit for bit: the small pictures keep fractions of a grey level, and
+//! what sets a bit has to exceed its threshold by a whole one. Where nothing happens in a picture, machines differ by
+//! hundredths of a level, which then move no bit; and pixels that are nearly the same cross a threshold one at a time and not all
+//! at once, as they do when they are rounded to the same level (docs/decisions/0022-thresholds-of-one-grey-level.md).
 
 mod colour;
 mod cosine;
@@ -22,6 +25,7 @@ use alloy::primitives::{B256, FixedBytes, keccak256};
 use image::{GrayImage, Luma, RgbImage};
 use serde::{Deserialize, Serialize};
 
+use self::shrink::LEVEL;
 use crate::chain::{IGenerationOracle, IModelRegistry};
 
 /// Names of the lanes, most significant first.
@@ -159,15 +163,15 @@ impl ToleranceProfile {
     }
 }
 
-/// Which of 64 pixels are not below their mean, rounded down.
-fn average(pixels: &[u8]) -> u64 {
-    let mean = pixels.iter().map(|&pixel| u32::from(pixel)).sum::<u32>() / pixels.len() as u32;
-    lane(pixels.iter().map(|&pixel| u32::from(pixel) >= mean))
+/// Which pixels are brighter than their mean, by more than one grey level.
+fn average(pixels: &[i64]) -> u64 {
+    let (count, sum) = (pixels.len() as i64, pixels.iter().sum::<i64>());
+    lane(pixels.iter().map(|&pixel| count * (pixel - LEVEL) > sum))
 }
 
-/// Which pixels of 8 rows of 9 are brighter than their left neighbour.
-fn gradient(pixels: &[u8]) -> u64 {
-    lane(pixels.chunks(9).flat_map(|row| row.windows(2)).map(|pair| pair[0] < pair[1]))
+/// Which pixels of 8 rows of 9 are brighter than their left neighbour, by more than one grey level.
+fn gradient(pixels: &[i64]) -> u64 {
+    lane(pixels.chunks(9).flat_map(|row| row.windows(2)).map(|pair| pair[1] - pair[0] > LEVEL))
 }
 
 /// 64 bits, the first one most significant.
@@ -246,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_picture_keeps_its_digest() {
-        let stored = Digest(b256!("ffff4f0707070301ffff9f2f676f9fffa6d9c9e6263131cd00000070c0030000").0);
+        let stored = Digest(b256!("ff7f0f0707070301ffff9f2f676f9fffa680c986043000c000000070c0030000").0);
         assert_eq!(Digest::of_image(&ball(64)), stored);
     }
 
@@ -261,7 +265,7 @@ mod tests {
             })
         };
         let digests: Vec<u8> = (0..100).flat_map(|n| Digest::of_image(&picture(n)).0).collect();
-        let all = b256!("f7e24cce6442a0294da41d043da3de72281790aa8d357d8d9c22aa7971439e60");
+        let all = b256!("1c34bb659bd040f2a656f8e38eb2eedd2fe296bcc133b3012e0bf7c7ccc5f0d2");
         assert_eq!(keccak256(digests), all);
     }
 
@@ -285,7 +289,7 @@ mod tests {
         assert_eq!(lanes(&image::imageops::flip_horizontal(&ramp))[1], 0);
 
         let [.., cosine, colour] = lanes(&ball(64));
-        assert_eq!(cosine.count_ones(), 32, "half of the coefficients lie above their median");
+        assert!((16..=48).contains(&cosine.count_ones()), "{cosine:016x}");
         assert!(colour < 1 << 42);
     }
 
@@ -307,10 +311,34 @@ mod tests {
     }
 
     #[test]
+    fn where_nothing_happens_noise_moves_no_bit() {
+        for grey in [3, 90, 200] {
+            let noisy = RgbImage::from_fn(64, 64, |x, y| Rgb([(grey + keccak256([x as u8, y as u8])[0] % 3) as u8; 3]));
+            let [mean, gradient, cosine, _] = Digest::of_image(&noisy).lanes();
+            assert_eq!([mean, gradient, cosine & (u64::MAX >> 1)], [0; 3]);
+        }
+    }
+
+    /// Half of the picture is nearly as bright as all of it on average, its pixels spread over three grey levels.
+    #[test]
+    fn pixels_that_are_nearly_the_same_cross_a_threshold_one_at_a_time() {
+        let picture = |darker: u32| {
+            RgbImage::from_fn(64, 64, |x, y| {
+                let (cell, place) = (y / 8 * 4 + x % 32 / 8, y % 8 * 8 + x % 8);
+                let parts = if x < 32 { darker } else { 6 * cell };
+                Rgb([(90 + parts / 64 + u32::from(place < parts % 64)) as u8; 3])
+            })
+        };
+        let digests: Vec<_> = (0..=64).map(|darker| Digest::of_image(&picture(darker))).collect();
+        let moved: Vec<_> = digests.windows(2).map(|pair| pair[0].distances(&pair[1])[0]).collect();
+        assert!(moved.iter().all(|&bits| bits <= 2) && moved.iter().sum::<u32>() >= 4, "{moved:?}");
+    }
+
+    #[test]
     fn another_picture_is_far_away() {
         let turned = image::imageops::rotate180(&ball(64));
         let [mean, gradient, cosine, _] = Digest::of_image(&ball(64)).distances(&Digest::of_image(&turned));
-        assert!(mean > 20 && gradient > 20 && cosine > 20, "{mean} {gradient} {cosine}");
+        assert!(mean > 20 && gradient > 20 && cosine > 12, "{mean} {gradient} {cosine}");
     }
 
     #[test]
