@@ -9,7 +9,7 @@ const LOBES: f64 = 3.0;
 const WEIGHT_BITS: u32 = 22;
 
 /// Fractional bits of a pixel; a weighted sum of 8-bit pixels with them stays below 2^46.
-pub(super) const FRACTION_BITS: u32 = 12;
+const FRACTION_BITS: u32 = 12;
 
 /// One grey level, of the 256 from black to white.
 pub(super) const LEVEL: i64 = 1 << FRACTION_BITS;
