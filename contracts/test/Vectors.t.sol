@@ -10,6 +10,7 @@ import {Members} from "../src/libraries/Members.sol";
 import {Rounds} from "../src/libraries/Rounds.sol";
 import {Rulings} from "../src/libraries/Rulings.sol";
 import {Specs} from "../src/libraries/Specs.sol";
+import {Standing, Standings} from "../src/libraries/Standings.sol";
 import {Tally} from "../src/libraries/Tally.sol";
 import {DrandRandomness} from "../src/randomness/DrandRandomness.sol";
 import {DrandFixtures} from "./DrandFixtures.t.sol";
@@ -21,6 +22,7 @@ contract VectorsTest is Protocol {
     using Members for IGenerationOracle.Member;
     using Specs for IGenerationOracle.ImageSpec;
     using Specs for IGenerationOracle.TextSpec;
+    using Standings for Standing;
 
     string private _json;
 
@@ -254,6 +256,29 @@ contract VectorsTest is Protocol {
         uint256 royalty = number == 1 && earned > 0 ? job.royaltyOn(earned) : 0;
         uint256 paid = earned + royalty + job.drawBounty(size) + job.settleBounty(size);
         assertEq(job.escrowOf(number, size) - paid, _uint(path, ".rest"), path);
+    }
+
+    function test_standing() public {
+        for (uint256 i = _open("standing", 40); i > 0; --i) {
+            string memory path = _at(i - 1);
+            Standing standing = _standing(path);
+            (uint96 share, uint96 bond) = (uint96(_uint(path, ".share")), uint96(_uint(path, ".bond")));
+
+            assertEq(uint256(standing), _uint(path, ".standing"), path);
+            assertEq(standing.earned(share), _uint(path, ".earned"), path);
+            assertEq(standing.lost(share, bond), _uint(path, ".lost"), path);
+            assertEq(standing.isSlashed(), _bool(path, ".slashed"), path);
+        }
+    }
+
+    /// @dev As `Rulings` finds it: who revealed while nobody won is not judged.
+    function _standing(string memory path) private view returns (Standing) {
+        IGenerationOracle.Step step = IGenerationOracle.Step(_uint(path, ".step"));
+        if (step != IGenerationOracle.Step.Revealed) {
+            return Standings.ofUnrevealed(step, _bool(path, ".excused"), _bool(path, ".anyRevealed"));
+        }
+        if (!_bool(path, ".accepted")) return Standing.Unjudged;
+        return Standings.ofZone(IGenerationOracle.Zone(_uint(path, ".zone")), _bool(path, ".fixedSeed"));
     }
 
     function test_offer() public {

@@ -1,5 +1,5 @@
 //! Standing: what a drawn seat turned out to be once its job is decided, and what that earns or costs. Twin of
-//! `Standings.sol`.
+//! `Standings.sol`; `tests/vectors/standing.json` holds both to it.
 
 use crate::{chain::IGenerationOracle::Step, digest::Zone};
 

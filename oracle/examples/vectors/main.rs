@@ -35,7 +35,7 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors")
 }
 
-fn files() -> [(&'static str, String); 14] {
+fn files() -> [(&'static str, String); 15] {
     [
         ("spec.json", specs()),
         ("noise.json", noises()),
@@ -49,6 +49,7 @@ fn files() -> [(&'static str, String); 14] {
         ("job.json", money::jobs()),
         ("fees.json", money::fees()),
         ("offer.json", money::offers()),
+        ("standing.json", money::standings()),
         ("drand.json", drand::rounds()),
         ("delegation.json", delegations::delegations()),
     ]

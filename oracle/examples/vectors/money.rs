@@ -9,15 +9,16 @@ use alloy::{
 };
 use oracle::{
     chain::{
-        IGenerationOracle::{self, Job, Terms},
+        IGenerationOracle::{self, Job, Step, Terms},
         IModelRegistry::{Kind, Model},
     },
-    digest::NEVER,
+    digest::{NEVER, Zone},
     fees::{Offer, deliver_bounty, draw_bounty, escrow_of, fee_of, foreseen, rest_of, royalty_on, settle_bounty},
     job::id_of,
     round::{MOST_ROUNDS, size_of},
     safe_value::safe_value,
     spec::{ImageSpec, MAX_PROMPT_BYTES, Message, Prompt, Role, Solver, Spec, TextSpec},
+    standing::Standing,
 };
 use serde_json::{Value, json};
 
@@ -62,6 +63,38 @@ fn fee(index: u64, round: u8) -> Value {
         "royalty": royalty_on(&job, earned).to_string(),
         "rest": rest_of(&job, round, earned, true, supporters > 0).to_string(),
     })
+}
+
+/// Every way in which a seat can stand, for a share that nothing divides, and for the largest that a bond is 20 times of.
+pub(super) fn standings() -> Vec<Value> {
+    let mut ways = Vec::new();
+    for step in [Step::Drawn, Step::Out, Step::Committed] {
+        for (excused, any_revealed) in [(false, false), (false, true), (true, false), (true, true)] {
+            let way = json!({ "step": step as u8, "excused": excused, "anyRevealed": any_revealed });
+            ways.push((way, Standing::of_unrevealed(step, excused, any_revealed)));
+        }
+    }
+    for seen in [None, Some(Zone::Accepted), Some(Zone::Grey), Some(Zone::Rejected)] {
+        for fixed_seed in [false, true] {
+            let zone = seen.map(|zone| zone as u8);
+            let way = json!({ "step": Step::Revealed as u8, "accepted": seen.is_some(), "zone": zone, "fixedSeed": fixed_seed });
+            ways.push((way, Standing::of_revealed(seen, fixed_seed)));
+        }
+    }
+    let case = |share: u128| {
+        let bond = 20 * share;
+        ways.iter().map(move |(way, standing)| {
+            let mut case = way.clone();
+            case["share"] = share.to_string().into();
+            case["bond"] = bond.to_string().into();
+            case["standing"] = (*standing as u8).into();
+            case["earned"] = standing.earned(share).to_string().into();
+            case["lost"] = standing.lost(share, bond).to_string().into();
+            case["slashed"] = standing.is_slashed().into();
+            case
+        })
+    };
+    [101, (1 << 96) / 20].into_iter().flat_map(case).collect()
 }
 
 pub(super) fn offers() -> Vec<Value> {
