@@ -27,9 +27,9 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Distances {
     /// By lane, most significant first.
-    lanes: [Histogram; 4],
+    pub lanes: [Histogram; 4],
     /// By the lane that is furthest apart.
-    joint: Histogram,
+    pub joint: Histogram,
 }
 
 /// What data sets tell of a model.
@@ -147,8 +147,16 @@ pub enum ToleranceError {
 }
 
 impl Distances {
-    fn of(pairs: &[Pairs<'_>]) -> Self {
+    /// Of all these pairs.
+    #[must_use]
+    pub fn of(pairs: &[Pairs<'_>]) -> Self {
         Self { lanes: histograms(pairs), joint: largest(pairs) }
+    }
+
+    /// Takes in those of other pairs.
+    pub fn add(&mut self, other: &Self) {
+        self.lanes.iter_mut().zip(&other.lanes).for_each(|(lane, other)| lane.add(other));
+        self.joint.add(&other.joint);
     }
 
     /// Counts a pair that is so many bits apart, lane by lane.

@@ -3,8 +3,9 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use oracle::{
-    compare::{Classes, Columns, Histogram, Pairs, histograms, largest, matches},
+    compare::{Classes, Columns, Histogram, Pairs, matches},
     digest::{LANES, MAX_ACCEPT},
+    tolerance::{Distances, Share},
 };
 use serde::Serialize;
 
@@ -85,9 +86,7 @@ struct Accepted {
 #[derive(Default)]
 struct Tally {
     classes: u64,
-    pairs: u64,
-    lanes: [Histogram; 4],
-    joint: Histogram,
+    distances: Distances,
     matches: u64,
 }
 
@@ -117,14 +116,10 @@ impl Tally {
             };
             let count = left.iter().position(enough).map_or(left.len(), |last| last + 1);
             let (now, later) = left.split_at(count);
-            progress.step(format!("comparing {pairs} pairs after {}", self.pairs));
+            progress.step(format!("comparing {pairs} pairs after {}", self.distances.pairs()));
             let now: Vec<_> = now.iter().map(Pairs::Within).collect();
-            for (mine, more) in self.lanes.iter_mut().zip(histograms(&now)) {
-                mine.add(&more);
-            }
-            self.joint.add(&largest(&now));
+            self.distances.add(&Distances::of(&now));
             self.matches += accept.map_or(0, |accept| matches(&now, accept));
-            self.pairs += pairs;
             left = later;
         }
         self.classes += classes.len() as u64;
@@ -132,22 +127,23 @@ impl Tally {
 }
 
 fn report(tally: &Tally, digests: u64, accept: Option<[u8; 4]>) -> Report {
-    let share = |count: u64| (tally.pairs > 0).then(|| count as f64 / tally.pairs as f64);
-    let within = |histogram: &Histogram, bits: u8| share(histogram.within(bits.into()));
+    let Tally { classes, ref distances, matches } = *tally;
+    let of = distances.pairs();
+    let share = |share: Share| (of > 0).then(|| share.value());
     Report {
         digests,
-        classes: tally.classes,
-        pairs: tally.pairs,
-        lanes: [0, 1, 2, 3].map(|lane: usize| Lane { name: LANES[lane], histogram: tally.lanes[lane] }),
-        joint: tally.joint,
+        classes,
+        pairs: of,
+        lanes: [0, 1, 2, 3].map(|lane: usize| Lane { name: LANES[lane], histogram: distances.lanes[lane] }),
+        joint: distances.joint,
         shares: (0..=MAX_ACCEPT)
             .map(|bits| Shares {
                 bits,
-                lanes: tally.lanes.each_ref().map(|lane| within(lane, bits)),
-                joint: within(&tally.joint, bits),
+                lanes: [0, 1, 2, 3].map(|lane| share(distances.within(lane, bits))),
+                joint: share(distances.within_all(bits)),
             })
             .collect(),
-        accepted: accept.map(|accept| Accepted { accept, matches: tally.matches, share: share(tally.matches) }),
+        accepted: accept.map(|accept| Accepted { accept, matches, share: share(Share { count: matches, of }) }),
     }
 }
 
