@@ -29,7 +29,7 @@ use serde::Serialize;
 use super::{
     print_json,
     profile::described,
-    study::{Job, StudyArgs, make_all, provenance, save, ways},
+    study::{Job, Stored, StudyArgs, make_all, provenance, ways},
     table,
 };
 use crate::{
@@ -88,9 +88,6 @@ enum Finish {
     Collided,
 }
 
-/// The data sets of one output, by the kind of digest.
-type Sets = Vec<(Kind, Dataset)>;
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
@@ -145,7 +142,7 @@ pub fn execute(args: &AttackBoardArgs, json: bool) -> eyre::Result<()> {
         threads: args.study.threads(),
     };
     let sets = study.batches(args)?.iter().map(|batch| study.measure(batch)).collect::<eyre::Result<Vec<_>>>()?;
-    let report = report(image.profile, sets.into_iter().flatten().collect(), study.jobs.len())?;
+    let report = report(image.profile, sets.concat(), study.jobs.len())?;
     match json {
         true => print_json(&report)?,
         false => println!("{}", human(&report)),
@@ -174,43 +171,35 @@ impl Study<'_> {
         Ok(batches)
     }
 
-    /// Makes what is missing.
-    fn measure(&self, batch: &Batch) -> eyre::Result<Vec<Sets>> {
-        let mut outputs =
-            batch.outputs.iter().map(|finish| self.stored(batch, *finish)).collect::<eyre::Result<Vec<_>>>()?;
+    /// Makes what is missing. The data sets are those of one output after the other, and of each in the order of the kinds.
+    fn measure(&self, batch: &Batch) -> eyre::Result<Vec<(Kind, Dataset)>> {
+        let kinds = Kind::value_variants().iter().copied();
+        let of_output = |&finish| kinds.clone().map(move |kind| self.stored(batch, finish, kind));
+        let mut sets = batch.outputs.iter().flat_map(of_output).collect::<eyre::Result<Vec<_>>>()?;
         // Killed between two files, a job is in some of them: it is made again.
-        let rows = |set: &Dataset| set.rows.iter().map(|row| (row.prompt.clone(), row.seed)).collect::<HashSet<Job>>();
-        let mut all = outputs.iter().flatten().map(|(_, set)| rows(set));
-        let first = all.next().unwrap_or_default();
-        let done = all.fold(first, |done, these| done.intersection(&these).cloned().collect());
-        for (_, set) in outputs.iter_mut().flatten() {
-            set.rows.retain(|row| done.contains(&(row.prompt.clone(), row.seed)));
+        let done = sets.iter().map(Stored::done).reduce(|all, done| all.intersection(&done).cloned().collect());
+        let done = done.unwrap_or_default();
+        for stored in &mut sets {
+            stored.set.rows.retain(|row| done.contains(&(row.prompt.clone(), row.seed)));
         }
         let missing: Vec<_> = self.jobs.iter().filter(|job| !done.contains(*job)).collect();
         if !missing.is_empty() {
-            self.make(batch, &missing, &mut outputs)?;
+            self.make(batch, &missing, &mut sets)?;
         }
         let wanted: HashSet<_> = self.jobs.iter().collect();
-        for (_, set) in outputs.iter_mut().flatten() {
-            set.rows.retain(|row| wanted.contains(&(row.prompt.clone(), row.seed)));
+        for stored in &mut sets {
+            stored.set.rows.retain(|row| wanted.contains(&(row.prompt.clone(), row.seed)));
         }
-        Ok(outputs)
+        Ok(kinds.cycle().zip(sets.into_iter().map(|stored| stored.set)).collect())
     }
 
-    /// The data sets of an output as far as there are any. What another machine has made is taken as it is, if it is whole.
-    fn stored(&self, batch: &Batch, finish: Finish) -> eyre::Result<Sets> {
-        let stored = |kind: Kind| {
-            let provenance = self.provenance(batch, finish, kind);
-            let file = self.file(&provenance);
-            if !file.exists() {
-                return Ok((kind, Dataset { provenance, rows: Vec::new() }));
-            }
-            let set = Dataset::read(&file)?;
-            let same = set.provenance.same_jobs(&provenance) && set.provenance.fraud == provenance.fraud;
-            ensure!(same, "{} is of another model, spec or fraud; choose another --out", file.display());
-            Ok((kind, set))
-        };
-        Kind::value_variants().iter().copied().map(stored).collect()
+    /// A data set as far as there is any. What another machine has made is taken as it is, if it is whole.
+    fn stored(&self, batch: &Batch, finish: Finish, kind: Kind) -> eyre::Result<Stored> {
+        let provenance = self.provenance(batch, finish, kind);
+        let stored = Stored::open(self.file(&provenance), provenance.clone())?;
+        let same = stored.set.provenance.same_jobs(&provenance) && stored.set.provenance.fraud == provenance.fraud;
+        ensure!(same, "{} is of another model, spec or fraud; choose another --out", stored.file.display());
+        Ok(stored)
     }
 
     /// Of what this machine makes.
@@ -234,17 +223,18 @@ impl Study<'_> {
         self.out.join(kind).join(name).with_extension("parquet")
     }
 
-    fn make(&self, batch: &Batch, missing: &[&Job], outputs: &mut [Sets]) -> eyre::Result<()> {
-        for (sets, finish) in outputs.iter().zip(&batch.outputs) {
-            for (kind, set) in sets {
-                let begun_elsewhere = set.provenance != self.provenance(batch, *finish, *kind);
-                let file = self.file(&set.provenance);
-                ensure!(
-                    !begun_elsewhere,
-                    "{} was begun on another machine or by another version; choose another --out",
-                    file.display()
-                );
-            }
+    fn make(&self, batch: &Batch, missing: &[&Job], sets: &mut [Stored]) -> eyre::Result<()> {
+        let here = provenance(self.files, self.files.manifest.pipeline.spec(""), &batch.settings);
+        for Stored { set, file } in &*sets {
+            let Provenance { device_profile, machine, build, .. } = &set.provenance;
+            ensure!(
+                (device_profile, machine, build) == (&here.device_profile, &here.machine, &here.build),
+                "{} was begun on another machine or by another version; choose another --out",
+                file.display()
+            );
+        }
+        for folder in sets.iter().filter_map(|stored| stored.file.parent()) {
+            fs::create_dir_all(folder).wrap_err_with(|| format!("cannot make {}", folder.display()))?;
         }
         let room = tempfile::tempdir().wrap_err("no temporary folder can be made")?;
         let files = match &batch.how {
@@ -254,29 +244,19 @@ impl Study<'_> {
         let model = Pipeline::load(&files, batch.settings)?;
         let what = batch.how.as_ref().map_or_else(|| described(&batch.settings, &files.manifest.pipeline), How::name);
         eprintln!("{what}");
-
-        let make = |job: &&Job| self.digests(batch, &model, job);
-        let keep = |outputs: &mut &mut [Sets], made: Vec<Vec<Row>>| {
-            for (sets, rows) in outputs.iter_mut().zip(made) {
-                sets.iter_mut().zip(rows).for_each(|((_, set), row)| set.rows.push(row));
+        let tasks: Vec<_> = missing.chunks(1).collect();
+        let make = |jobs: &[&Job]| {
+            let mut made = vec![Vec::new(); batch.outputs.len() * Kind::value_variants().len()];
+            for job in jobs {
+                made.iter_mut().zip(self.rows(batch, &model, job)?).for_each(|(rows, row)| rows.push(row));
             }
-            1
+            Ok(made)
         };
-        make_all((missing, missing.len()), self.threads, make, &mut &mut *outputs, keep, |outputs| self.save(outputs))
+        make_all(&tasks, self.threads, make, sets)
     }
 
-    fn save(&self, outputs: &mut [Sets]) -> eyre::Result<()> {
-        for (_, set) in outputs.iter_mut().flatten() {
-            let file = self.file(&set.provenance);
-            let folder = file.parent().unwrap_or(self.out);
-            fs::create_dir_all(folder).wrap_err_with(|| format!("cannot make {}", folder.display()))?;
-            save(set, &file)?;
-        }
-        Ok(())
-    }
-
-    /// By output, and by kind of digest.
-    fn digests(&self, batch: &Batch, model: &Pipeline, (prompt, seed): &Job) -> eyre::Result<Vec<Vec<Row>>> {
+    /// A job's row in each of the data sets.
+    fn rows(&self, batch: &Batch, model: &Pipeline, (prompt, seed): &Job) -> eyre::Result<Vec<Row>> {
         let asked = self.spec(prompt)?;
         let spec = batch.how.as_ref().map_or_else(|| asked.clone(), |how| how.spec(asked.clone()));
         let start = Instant::now();
@@ -293,8 +273,8 @@ impl Study<'_> {
         let honest = Made { picture, latents, key };
         let made_in = start.elapsed().as_secs_f32();
 
-        let row = |digest, seconds| Row { prompt: prompt.clone(), seed: *seed, digest, seconds, margin: None };
-        let finished = |finish: &Finish| {
+        let mut rows = Vec::new();
+        for finish in &batch.outputs {
             let start = Instant::now();
             let picture = match finish {
                 Finish::AsMade => honest.picture.clone(),
@@ -304,9 +284,10 @@ impl Study<'_> {
             let finished = Made { picture, ..honest.clone() };
             let digests: Vec<_> = Kind::value_variants().iter().map(|kind| kind.of(&finished)).collect();
             let seconds = made_in + start.elapsed().as_secs_f32();
-            Ok(digests.into_iter().map(|digest| row(digest, seconds)).collect())
-        };
-        batch.outputs.iter().map(finished).collect()
+            let row = |digest| Row { prompt: prompt.clone(), seed: *seed, digest, seconds, margin: None };
+            rows.extend(digests.into_iter().map(row));
+        }
+        Ok(rows)
     }
 
     fn spec(&self, prompt: &str) -> eyre::Result<ImageSpec> {
@@ -333,9 +314,9 @@ impl Finish {
     }
 }
 
-fn report(profile: ToleranceProfile, outputs: Vec<Sets>, jobs: usize) -> eyre::Result<Report> {
+fn report(profile: ToleranceProfile, sets: Vec<(Kind, Dataset)>, jobs: usize) -> eyre::Result<Report> {
     let mut by_kind: BTreeMap<Kind, Vec<Dataset>> = BTreeMap::new();
-    for (kind, set) in outputs.into_iter().flatten() {
+    for (kind, set) in sets {
         by_kind.entry(kind).or_default().push(set);
     }
     for sets in by_kind.values_mut() {

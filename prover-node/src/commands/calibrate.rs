@@ -1,18 +1,11 @@
 //! `prover-node calibrate`: makes the same jobs in every way that this machine computes in, and keeps their digests, by which
 //! `oracle tolerance` tells how far honest pictures are apart, and `oracle consensus` how often honest texts are the same.
 
-use std::{
-    collections::HashSet,
-    fs,
-    num::NonZeroUsize,
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{fs, num::NonZeroUsize, ops::ControlFlow, path::PathBuf, slice, time::Instant};
 
 use eyre::{ensure, eyre};
 use oracle::{
-    dataset::{Dataset, Provenance, Row, noise_seed},
+    dataset::{Provenance, Row, noise_seed},
     manifest::{LocalModel, Pipeline},
     output::{Output, Text},
     spec::{Spec, TextArgs, TextSpec},
@@ -23,7 +16,7 @@ use super::{
     generate::complete,
     print_json,
     profile::{arithmetic, described},
-    study::{Job, StudyArgs, make_all, provenance, save, ways},
+    study::{Job, Stored, StudyArgs, make_all, provenance, ways},
 };
 use crate::{
     attacks::text::{Cheater, Fraud},
@@ -141,7 +134,7 @@ pub(super) fn measure(args: &CalibrateArgs) -> eyre::Result<Vec<Measured>> {
         let profile = described(&settings, &files.manifest.pipeline);
         let file = out.join(study.file_name(&profile)?);
         eprintln!("{profile}: {}", file.display());
-        let (digests, new) = study.measure(settings, &file)?;
+        let (digests, new) = study.measure(settings, file.clone())?;
         measured.push(Measured { device_profile: profile, file, digests, new });
     }
     Ok(measured)
@@ -216,33 +209,23 @@ impl Study<'_> {
     }
 
     /// Makes what is missing; returns how many digests there are, and how many of them are new.
-    fn measure(&self, settings: Settings, file: &Path) -> eyre::Result<(usize, usize)> {
+    fn measure(&self, settings: Settings, file: PathBuf) -> eyre::Result<(usize, usize)> {
         let fraud = self.fraud.map(ToString::to_string);
         let provenance = Provenance { fraud, ..provenance(self.files, self.spec("")?, &settings) };
-        let mut dataset = match file.exists() {
-            true => Dataset::read(file)?,
-            false => Dataset { provenance: provenance.clone(), rows: Vec::new() },
-        };
+        let mut stored = Stored::open(file, provenance.clone())?;
         ensure!(
-            dataset.provenance == provenance,
+            stored.set.provenance == provenance,
             "{} was measured otherwise: with another model, spec, machine or version; choose another --out",
-            file.display()
+            stored.file.display()
         );
-        let done: HashSet<Job> = dataset.rows.iter().map(|row| (row.prompt.clone(), row.seed)).collect();
+        let done = stored.done();
         let missing: Vec<_> = self.jobs.iter().filter(|job| !done.contains(*job)).collect();
-        if missing.is_empty() {
-            return Ok((dataset.rows.len(), 0));
+        if !missing.is_empty() {
+            let maker = self.maker(settings)?;
+            let tasks: Vec<_> = missing.chunks(self.at_once(&maker)).collect();
+            let make = |jobs: &[&Job]| Ok(vec![self.rows(&maker, jobs)?]);
+            make_all(&tasks, self.threads, make, slice::from_mut(&mut stored))?;
         }
-
-        let maker = self.maker(settings)?;
-        let tasks: Vec<_> = missing.chunks(self.at_once(&maker)).collect();
-        let make = |jobs: &&[&Job]| self.rows(&maker, jobs);
-        let keep = |dataset: &mut Dataset, made: Vec<Row>| {
-            let outputs = made.len();
-            dataset.rows.extend(made);
-            outputs
-        };
-        make_all((&tasks, missing.len()), self.threads, make, &mut dataset, keep, |dataset| save(dataset, file))?;
-        Ok((dataset.rows.len(), missing.len()))
+        Ok((stored.set.rows.len(), missing.len()))
     }
 }

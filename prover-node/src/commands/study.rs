@@ -13,7 +13,7 @@ use std::{
 
 use eyre::{bail, ensure, eyre};
 use oracle::{
-    dataset::{Dataset, Provenance},
+    dataset::{Dataset, Provenance, Row},
     manifest::{LocalModel, Pipeline},
     models_dir::ModelsDirArgs,
     spec::{Spec, TextArgs},
@@ -104,35 +104,58 @@ pub(super) fn provenance(files: &LocalModel, spec: Spec, settings: &Settings) ->
     }
 }
 
-/// Does all tasks on `workers` threads. `keep` takes what each has made and says how many outputs it is; `save` writes down
-/// what was kept, twice a minute and at the end, also after an error.
-pub(super) fn make_all<T: Sync, D: Send, K>(
-    (tasks, outputs): (&[T], usize),
+/// A data set, and the file that it is kept in.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) set: Dataset,
+    pub(super) file: PathBuf,
+}
+
+impl Stored {
+    /// What the file holds; a set of that provenance without rows if there is none.
+    pub(super) fn open(file: PathBuf, provenance: Provenance) -> eyre::Result<Self> {
+        let set = match file.exists() {
+            true => Dataset::read(&file)?,
+            false => Dataset { provenance, rows: Vec::new() },
+        };
+        Ok(Self { set, file })
+    }
+
+    pub(super) fn done(&self) -> HashSet<Job> {
+        self.set.rows.iter().map(|row| (row.prompt.clone(), row.seed)).collect()
+    }
+
+    /// In an order that does not tell who was faster.
+    fn save(&mut self) -> eyre::Result<()> {
+        self.set.rows.sort_by(|a, b| (&a.prompt, a.seed).cmp(&(&b.prompt, b.seed)));
+        Ok(self.set.write(&self.file)?)
+    }
+}
+
+/// Does all tasks, which are jobs that are made together, on `workers` threads. What `make` returns are the rows of each of
+/// the sets. They are written down twice a minute and at the end, also after an error.
+pub(super) fn make_all(
+    tasks: &[&[&Job]],
     workers: NonZeroUsize,
-    make: impl Fn(&T) -> eyre::Result<D> + Sync,
-    kept: &mut K,
-    mut keep: impl FnMut(&mut K, D) -> usize,
-    mut save: impl FnMut(&mut K) -> eyre::Result<()>,
+    make: impl Fn(&[&Job]) -> eyre::Result<Vec<Vec<Row>>> + Sync,
+    sets: &mut [Stored],
 ) -> eyre::Result<()> {
-    let bar = progress_bar(outputs as u64, "outputs");
+    let bar = progress_bar(tasks.iter().map(|jobs| jobs.len() as u64).sum(), "jobs");
+    let work = |jobs: &&[&Job]| make(jobs).map(|made| (jobs.len(), made));
     let mut saved = Instant::now();
-    let ended = in_parallel(tasks, workers, make, |made| {
-        bar.inc(keep(kept, made?) as u64);
+    let ended = in_parallel(tasks, workers, work, |made| {
+        let (jobs, made) = made?;
+        sets.iter_mut().zip(made).for_each(|(stored, rows)| stored.set.rows.extend(rows));
+        bar.inc(jobs as u64);
         if saved.elapsed() > SAVED {
-            save(kept)?;
+            sets.iter_mut().try_for_each(Stored::save)?;
             saved = Instant::now();
         }
         Ok(())
     });
     bar.finish_and_clear();
-    save(kept)?;
+    sets.iter_mut().try_for_each(Stored::save)?;
     ended
-}
-
-/// In an order that does not tell who was faster.
-pub(super) fn save(dataset: &mut Dataset, file: &Path) -> eyre::Result<()> {
-    dataset.rows.sort_by(|a, b| (&a.prompt, a.seed).cmp(&(&b.prompt, b.seed)));
-    Ok(dataset.write(file)?)
 }
 
 fn read_prompts(file: &Path, template: &str) -> eyre::Result<Vec<Arc<str>>> {
