@@ -133,16 +133,7 @@ impl Archive {
         }
         let Some(entry) = known.jobs.get_mut(&request.id) else { return Ok(History::default()) };
         entry.used = head;
-        let history = |until| {
-            let events = entry.events.iter().take_while(|event: &&JobEvent| event.block <= until);
-            History::of(events, &self.chain.randomness)
-        };
-        // A request opens the first round: where that is missing, an endpoint has left events out, and the next look asks again.
-        let asked = history(block);
-        if asked.round(1).is_none() && history(u64::MAX).round(1).is_none() {
-            known.jobs.remove(&request.id);
-        }
-        Ok(asked)
+        Ok(History::of(entry.events.iter().take_while(|event| event.block <= block), &self.chain.randomness))
     }
 
     /// Holds everything up to `block`; and if that is the newest one, it has been looked whether the older ones still stand.

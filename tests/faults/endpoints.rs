@@ -25,8 +25,8 @@ const FAULTS: [[Fault; 3]; 4] = [
     [Fault::Duplicates, Fault::Lags(2), Fault::RateLimits(60)],
 ];
 
-/// Blocks for which the only endpoint fails.
-const WHILE: u64 = 30;
+/// Blocks for which the only endpoint fails: fewer than the 32 after which a node looks at a block again.
+const WHILE: u64 = 20;
 
 /// Blocks that the nodes are away for.
 const AWAY: u64 = 500;
@@ -113,6 +113,21 @@ async fn what_is_committed_is_opened_though_the_only_endpoint_left_the_commitmen
     }
     proxies[0][0].set(None);
     all_went_well(&play.end(job).await?, &nodes, "logs left out")
+}
+
+/// A node that knows of a request, and finds no event of it, does not take it for one that a reorganisation took away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_answered_though_the_only_endpoint_left_its_events_out() -> Result<()> {
+    let play = Play::begin_unhurried(Pace::Fast, None).await?;
+    let proxies = proxies(&play, 1).await?;
+    let nodes = nodes(&play, &proxies).await?;
+
+    proxies[0][0].set(Some(Fault::NoneOfJobs));
+    let job = play.submit("a key").await?;
+    let noticed = async || Ok(log_of(&nodes[0])?.contains("has not listed all events of this job").then_some(()));
+    play.devnet.until("the node to notice", PATIENCE, noticed).await?;
+    proxies[0][0].set(None);
+    all_went_well(&play.end(job).await?, &nodes, "a request's events left out")
 }
 
 #[tokio::test(flavor = "multi_thread")]

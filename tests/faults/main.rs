@@ -8,7 +8,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod archive;
 mod endpoints;
 mod reorganisations;
 mod twins;

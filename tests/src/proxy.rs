@@ -47,6 +47,8 @@ pub enum Fault {
     OtherChain,
     /// It lists the first half of the logs.
     HalfOfLogs,
+    /// It lists no logs where those of certain jobs are asked for.
+    NoneOfJobs,
     /// It refuses to list the logs of more blocks at once.
     LimitsRange(u64),
     /// It refuses to list more logs at once.
@@ -159,6 +161,8 @@ impl Shared {
                 }
                 answer
             }
+            Some(Fault::NoneOfJobs) if !request["params"][0]["topics"][1].is_null() => answer_to(&request, &json!([])),
+            Some(Fault::NoneOfJobs) => self.pass_on(&request).await?,
             Some(Fault::LimitsRange(blocks)) => match self.blocks_of(&request).await? {
                 Some(asked) if asked > blocks => refusal_of(&request, -32602, "block range is too wide"),
                 _ => self.pass_on(&request).await?,

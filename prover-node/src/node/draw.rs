@@ -49,6 +49,7 @@ impl Node {
             }
             let awaits = look.awaits_draw(round.number);
             if !awaits && !self.look_deep(request.clone()).await?.awaits_draw(round.number) {
+                self.check_opened(&look, round).await?;
                 self.journal.stop_awaiting(round).await?;
                 crash_point!("follower: round no longer awaited");
                 return Ok(());

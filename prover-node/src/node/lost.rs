@@ -1,12 +1,15 @@
 //! What is lost: commitments without openings, which are made again, and windows that closed without us.
 
-use oracle::chain::{ChainError, IGenerationOracle::Step};
+use oracle::chain::{
+    ChainError,
+    IGenerationOracle::{Phase, Stage, Step},
+};
 use tracing::warn;
 
 use super::Node;
 use crate::{
     error::StepError,
-    job::{DrawKey, Seat, Vote, short},
+    job::{DrawKey, RoundKey, Seat, Vote, short},
     look::Look,
 };
 
@@ -47,6 +50,19 @@ impl Node {
             return Err(StepError::LeftOut);
         }
         Ok(())
+    }
+
+    /// The same of a round that no event opens: either a reorganisation took it away, or it was left out.
+    pub(super) async fn check_opened(&self, look: &Look, round: RoundKey) -> Result<(), StepError> {
+        if look.phase_of(round.number) != Phase::None {
+            return Ok(());
+        }
+        let state = self.chain.oracle().stateOf(round.job, round.number).call().await.map_err(ChainError::from)?;
+        if state.stage == Stage::None {
+            return Ok(());
+        }
+        self.archive.forget(round.job).await;
+        Err(StepError::LeftOut)
     }
 
     pub(super) fn explain_not_committed(&self, look: &Look, key: DrawKey, vote: &Vote) {
