@@ -41,7 +41,8 @@ const SECOND_LOOK: u64 = 32;
 pub enum Advance {
     /// Nothing is newly confirmed: wait for a block.
     Idle,
-    /// All the protocol's events up to and including the block `next`, oldest first.
+    /// All the protocol's events up to and including the block `next`, oldest first. If an endpoint had left out one, it
+    /// comes late, and all since its block come with it once more: who did not know of a request had no use for its draw.
     Confirmed {
         /// To be handled, in this order.
         events: Vec<Happened>,
@@ -161,14 +162,20 @@ impl<P: Provider> Follower<P> {
         // Hash first, logs second: if the chain moves in between, the next step sees the stale hash and replays. The
         // other order would skip the new blocks' logs for good.
         let Some(next) = self.cursor(to).await? else { return Ok(Advance::Idle) };
-        let mut events = match second_look(at.number, to) {
-            Some((from, to)) => self.events(from.max(self.first), to).await?,
-            None => Vec::new(),
+        let from = match second_look(at.number, to) {
+            Some(again) => self.left_out(again).await?.unwrap_or(at.number + 1),
+            None => at.number + 1,
         };
-        events.extend(self.events(at.number + 1, to).await?);
-        events.retain(|happened| !self.told.contains_key(&happened.place()));
+        let events = self.events(from, to).await?;
         self.offered = events.iter().map(|happened| (happened.place(), happened.block.number)).collect();
         Ok(Advance::Confirmed { events, next, more: to < newest })
+    }
+
+    /// The first block with an event that was left out when these blocks were read, the first and the last, if there is one.
+    async fn left_out(&self, (from, to): (u64, u64)) -> Result<Option<u64>, FollowError> {
+        let events = self.events(from.max(self.first), to).await?;
+        let late = events.iter().find(|happened| !self.told.contains_key(&happened.place()));
+        Ok(late.map(|happened| happened.block.number))
     }
 
     /// The number of the newest block that counts.

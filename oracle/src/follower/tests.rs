@@ -304,23 +304,26 @@ async fn an_endpoint_that_is_behind_makes_nobody_go_back() {
 }
 
 #[tokio::test]
-async fn logs_that_an_endpoint_had_not_indexed_yet_come_later_and_none_comes_twice() {
+async fn logs_that_an_endpoint_had_not_indexed_yet_come_later_with_all_since() {
     let chain = Chain::new(10);
     let mut follower = chain.follower(0, Trail::from_block(5));
     chain.with(|state| state.hidden = vec![7, 10]);
-    let (mut told, end) = next(&mut follower).await;
-    assert_eq!(told, [5, 6, 8, 9]);
+    let (seats, end) = next(&mut follower).await;
+    assert_eq!(seats, [5, 6, 8, 9]);
     follower.move_to(end);
 
     chain.with(|state| state.hidden.clear());
+    let mut late = Vec::new();
     while follower.trail().last().unwrap().number < 200 {
         chain.grow(1, "first");
         let (seats, end) = next(&mut follower).await;
-        told.extend(seats);
+        match seats[..] {
+            [seat] => assert_eq!(u64::from(seat), end.number, "what was told is not told again"),
+            _ => late.push(seats),
+        }
         follower.move_to(end);
     }
-    told.sort_unstable();
-    assert_eq!(told, (5..=200).collect::<Vec<_>>());
+    assert_eq!(late, [(7..=2 * SECOND_LOOK as u32).collect::<Vec<_>>()], "once, with all since");
 }
 
 #[test]
