@@ -1,12 +1,13 @@
 //! Kinds of digest: the protocol's, and those that were tried out beside it. Each has 256 bits in four lanes, so that all are
-//! measured in the same way. Only the protocol's is defined to the bit on every machine; the others compute in floating point.
+//! measured in the same way. Only the protocol's is defined to the bit on every machine; the others compute in floating point. What
+//! sets a bit of a small picture exceeds its threshold by one of 256 grey levels, as in the protocol's.
 
 use std::sync::OnceLock;
 
 use alloy::primitives::{B256, keccak256};
 use clap::ValueEnum;
 use image::{
-    RgbImage,
+    DynamicImage, RgbImage,
     imageops::{self, FilterType},
 };
 use oracle::digest::Digest;
@@ -31,7 +32,7 @@ pub struct Made {
 pub enum Kind {
     /// The protocol's four hashes.
     Hashes,
-    /// A large pHash: the lowest 16x16 coefficients of 32x32 grey pixels, against their median.
+    /// A large pHash: the lowest 16x16 coefficients of 32x32 grey pixels around the middle grey, against zero.
     Cosine,
     /// A large dHash: 16x16 grey pixels, each against its left neighbour.
     Gradient,
@@ -82,21 +83,37 @@ fn digest(bits: impl IntoIterator<Item = bool>) -> Digest {
     Digest::from_lanes(lanes)
 }
 
-fn grey(picture: &RgbImage, width: u32, height: u32) -> Vec<f32> {
-    let grey = imageops::grayscale(picture);
-    imageops::resize(&grey, width, height, FilterType::Lanczos3).into_raw().into_iter().map(f32::from).collect()
+/// One of 256 from black to white.
+const LEVEL: f32 = 1.0;
+
+/// `width` x `height` pixels in levels, fractions included.
+fn shrunk(picture: &RgbImage, width: u32, height: u32) -> Vec<[f32; 3]> {
+    // From 0 to 1, beyond which the image crate cuts floats off.
+    let shares = DynamicImage::from(picture.clone()).into_rgb32f();
+    let small = imageops::resize(&shares, width, height, FilterType::Lanczos3);
+    small.pixels().map(|pixel| pixel.0.map(|share| 255.0 * share)).collect()
 }
 
-fn against_median(values: &[f32]) -> impl Iterator<Item = bool> {
+fn light([red, green, blue]: [f32; 3]) -> f32 {
+    0.299 * red + 0.587 * green + 0.114 * blue
+}
+
+fn grey(picture: &RgbImage, width: u32, height: u32) -> Vec<f32> {
+    shrunk(picture, width, height).into_iter().map(light).collect()
+}
+
+fn above_median(values: &[f32]) -> impl Iterator<Item = bool> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f32::total_cmp);
     let middle = f32::midpoint(sorted[sorted.len() / 2 - 1], sorted[sorted.len() / 2]);
-    values.iter().map(move |value| *value >= middle)
+    values.iter().map(move |value| *value > middle + LEVEL)
 }
 
 fn cosine(picture: &RgbImage) -> Digest {
     const SIDE: usize = 32;
     const KEPT: usize = 16;
+    /// The coefficient of a slanted wave that is a level high.
+    const WAVE: f32 = LEVEL * (SIDE * SIDE / 4) as f32;
     static WAVES: OnceLock<Vec<f32>> = OnceLock::new();
     let waves = WAVES.get_or_init(|| {
         let wave =
@@ -106,40 +123,39 @@ fn cosine(picture: &RgbImage) -> Digest {
     let project = |values: &[f32]| -> Vec<f32> {
         waves.chunks(SIDE).map(|wave| wave.iter().zip(values).map(|(wave, value)| wave * value).sum()).collect()
     };
-    let pixels = grey(picture, SIDE as u32, SIDE as u32);
+    let pixels: Vec<f32> = grey(picture, SIDE as u32, SIDE as u32).into_iter().map(|level| level - 128.0).collect();
     let rows: Vec<Vec<f32>> = pixels.chunks(SIDE).map(project).collect();
     let columns: Vec<Vec<f32>> =
         (0..KEPT).map(|u| project(&rows.iter().map(|row| row[u]).collect::<Vec<_>>())).collect();
-    let coefficients: Vec<f32> = (0..KEPT).flat_map(|v| columns.iter().map(move |column| column[v])).collect();
-    digest(against_median(&coefficients))
+    digest((0..KEPT).flat_map(|v| columns.iter().map(move |column| column[v] > WAVE)))
 }
 
 fn gradient(picture: &RgbImage) -> Digest {
     let pixels = grey(picture, 17, 16);
-    digest(pixels.chunks(17).flat_map(|row| row.windows(2).map(|pair| pair[1] > pair[0])))
+    digest(pixels.chunks(17).flat_map(|row| row.windows(2).map(|pair| pair[1] > pair[0] + LEVEL)))
 }
 
 fn blocks(picture: &RgbImage) -> Digest {
     let pixels = grey(picture, 16, 16);
-    digest(pixels.chunks(64).flat_map(|band| against_median(band).collect::<Vec<_>>()))
+    digest(pixels.chunks(64).flat_map(|band| above_median(band).collect::<Vec<_>>()))
 }
 
 fn colours(picture: &RgbImage) -> Digest {
-    let small = imageops::resize(picture, 8, 9, FilterType::Lanczos3);
-    let plane = |of: fn([f32; 3]) -> f32| small.pixels().map(|pixel| of(pixel.0.map(f32::from))).collect::<Vec<f32>>();
-    let light = plane(|[red, green, blue]| 0.299 * red + 0.587 * green + 0.114 * blue);
+    let small = shrunk(picture, 8, 9);
+    let plane = |of: fn([f32; 3]) -> f32| small.iter().map(|&pixel| of(pixel)).collect::<Vec<f32>>();
+    let light = plane(light);
     let bluer = plane(|[red, green, blue]| blue - 0.299 * red - 0.587 * green);
     let redder = plane(|[red, green, blue]| red - 0.587 * green - 0.114 * blue);
-    let down = (0..64).map(|at| light[at + 8] > light[at]).collect::<Vec<_>>();
-    let medians = [light, bluer, redder].into_iter().flat_map(|plane| against_median(&plane[..64]).collect::<Vec<_>>());
+    let down = (0..64).map(|at| light[at + 8] > light[at] + LEVEL).collect::<Vec<_>>();
+    let medians = [light, bluer, redder].into_iter().flat_map(|plane| above_median(&plane[..64]).collect::<Vec<_>>());
     digest(medians.chain(down))
 }
 
 /// 32x32 pixels in colour, each channel around its mean.
 fn centred(picture: &RgbImage) -> Vec<f32> {
-    let small = imageops::resize(picture, 32, 32, FilterType::Lanczos3);
+    let small = shrunk(picture, 32, 32);
     let plane = |channel: usize| {
-        let values: Vec<f32> = small.pixels().map(|pixel| f32::from(pixel.0[channel])).collect();
+        let values: Vec<f32> = small.iter().map(|pixel| pixel[channel]).collect();
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         values.into_iter().map(move |value| value - mean)
     };
