@@ -38,7 +38,22 @@ impl Share {
         if others == 0 {
             return 1.0;
         }
-        Beta::new(count as f64, others as f64).map_or(f64::NAN, |beta| beta.inverse_cdf(at))
+        Beta::new(count as f64, others as f64).map_or(f64::NAN, |beta| inverse(&beta, at))
+    }
+}
+
+/// Where the distribution reaches `at`, by halving: statrs' own inverse does not return for a few of many millions.
+fn inverse(beta: &Beta, at: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    loop {
+        let middle = f64::midpoint(low, high);
+        if middle <= low || middle >= high {
+            return middle;
+        }
+        match beta.cdf(middle) < at {
+            true => low = middle,
+            false => high = middle,
+        }
     }
 }
 
@@ -66,19 +81,23 @@ pub fn upper_bound(share: Share) -> f64 {
 mod tests {
     use super::*;
 
-    const SCIPY: [(u64, u64, f64, f64); 5] = [
+    const SCIPY: [(u64, u64, f64, f64); 8] = [
         (0, 10, 0.0, 0.308497107819),
         (1, 10, 0.00252857854446, 0.445016117028),
         (50, 100, 0.398321129503, 0.601678870497),
         (3, 5000, 0.000123751520456, 0.0017524436035),
         (5000, 5000, 0.999262496199, 1.0),
+        (0, 20_000_000, 0.0, 1.84443962761e-07),
+        (1, 20_000_000, 1.26589037271e-09, 2.78582098454e-07),
+        (5_000_000, 20_000_000, 0.249810238498, 0.250189833873),
     ];
 
-    const SCIPY_BOUNDS: [(u64, u64, f64); 4] = [
+    const SCIPY_BOUNDS: [(u64, u64, f64); 5] = [
         (0, 30000, 9.98527565132e-05),
         (1, 5000, 0.000948417770009),
         (7, 100, 0.127458015583),
         (25, 1000000, 3.49159070543e-05),
+        (0, 20_000_000, 1.49786629587e-07),
     ];
 
     fn close(a: f64, b: f64) {
