@@ -3,7 +3,7 @@
 mod texts;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     fs,
     num::NonZeroUsize,
     ops::ControlFlow,
@@ -179,17 +179,13 @@ impl Study<'_> {
         // Killed between two files, a job is in some of them: it is made again.
         let done = sets.iter().map(Stored::done).reduce(|all, done| all.intersection(&done).cloned().collect());
         let done = done.unwrap_or_default();
-        for stored in &mut sets {
-            stored.set.rows.retain(|row| done.contains(&(row.prompt.clone(), row.seed)));
-        }
+        sets.iter_mut().for_each(|stored| stored.keep(&done));
         let missing: Vec<_> = self.jobs.iter().filter(|job| !done.contains(*job)).collect();
         if !missing.is_empty() {
             self.make(batch, &missing, &mut sets)?;
         }
-        let wanted: HashSet<_> = self.jobs.iter().collect();
-        for stored in &mut sets {
-            stored.set.rows.retain(|row| wanted.contains(&(row.prompt.clone(), row.seed)));
-        }
+        let wanted = self.jobs.iter().cloned().collect();
+        sets.iter_mut().for_each(|stored| stored.keep(&wanted));
         Ok(kinds.cycle().zip(sets.into_iter().map(|stored| stored.set)).collect())
     }
 

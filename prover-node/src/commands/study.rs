@@ -125,6 +125,11 @@ impl Stored {
         self.set.rows.iter().map(|row| (row.prompt.clone(), row.seed)).collect()
     }
 
+    /// Leaves out the rows of other jobs than these.
+    pub(super) fn keep(&mut self, jobs: &HashSet<Job>) {
+        self.set.rows.retain(|row| jobs.contains(&(row.prompt.clone(), row.seed)));
+    }
+
     /// In an order that does not tell who was faster.
     fn save(&mut self) -> eyre::Result<()> {
         self.set.rows.sort_by(|a, b| (&a.prompt, a.seed).cmp(&(&b.prompt, b.seed)));
