@@ -28,6 +28,9 @@ const FAULTS: [[Fault; 3]; 4] = [
 /// Blocks for which the only endpoint fails: fewer than the 32 after which a node looks at a block again.
 const WHILE: u64 = 20;
 
+/// Requests that submit a job and look at it some times.
+const LOOKS: u64 = 100;
+
 /// Blocks that the nodes are away for.
 const AWAY: u64 = 500;
 
@@ -128,6 +131,28 @@ async fn a_request_is_answered_though_the_only_endpoint_left_its_events_out() ->
     play.devnet.until("the node to notice", PATIENCE, noticed).await?;
     proxies[0][0].set(None);
     all_went_well(&play.end(job).await?, &nodes, "a request's events left out")
+}
+
+/// Nor does the command that waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_is_told_the_verdict_though_the_only_endpoint_left_the_events_out() -> Result<()> {
+    let play = Play::begin().await?;
+    let _nodes = play.nodes(["alice", "bob", "carol"]).await?;
+    play.age().await?;
+    let (direct, only) = (play.devnet.rpc_url(), Proxy::start(&play.devnet.rpc_url()).await?);
+    let through = play.devnet.chain_args().map(|flag| if flag == direct { only.url() } else { flag });
+
+    only.set(Some(Fault::NoneOfJobs));
+    let submit = play.submission("a kite")?.arg("--wait").on(through).json();
+    let looked = async || Ok((only.asked() > LOOKS).then_some(()));
+    let mended = async {
+        play.devnet.until("some looks at the job", PATIENCE, looked).await?;
+        only.set(None);
+        Ok(())
+    };
+    let (end, ()) = tokio::try_join!(submit, mended)?;
+    ensure!(end["outcome"] == "accepted", "{end}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     by_hand::ByHand,
+    command::Cli,
     devnet::{Devnet, Pace, Profile},
     drand::Network,
     model,
@@ -102,17 +103,19 @@ impl Play {
     /// The same, with more flags.
     pub async fn submit_with(&self, prompt: &str, flags: &[&str]) -> Result<B256> {
         self.age().await?;
-        let submitted = self
+        let submitted = self.submission(prompt)?.args(flags).json().await?;
+        Ok(submitted["jobId"].as_str().ok_or_eyre("no job id was printed")?.parse()?)
+    }
+
+    /// The command that submits a job, as the requester.
+    pub fn submission(&self, prompt: &str) -> Result<Cli> {
+        let submit = self
             .devnet
             .oracle()?
             .args(["submit", prompt, "--model", &self.model.to_string(), "--steps", "2", "--manifest"])
             .arg(programs::bundled_model())
-            .args(["--committee", &SEATS.to_string(), "--share", &model::SHARE.to_string()])
-            .args(flags)
-            .signed_by(&self.requester)
-            .json()
-            .await?;
-        Ok(submitted["jobId"].as_str().ok_or_eyre("no job id was printed")?.parse()?)
+            .args(["--committee", &SEATS.to_string(), "--share", &model::SHARE.to_string()]);
+        Ok(submit.signed_by(&self.requester))
     }
 
     /// Makes every seat old enough to be drawn.

@@ -76,6 +76,11 @@ pub enum ChainError {
     /// The node knows no newest block.
     #[error("the Ethereum node has no blocks yet; wait until it is in sync")]
     NoBlock,
+    /// The node has left out events, which it may list later.
+    #[error(
+        "the Ethereum node lists no events of a job that the contract knows; try again, or name another with --rpc-url"
+    )]
+    Unlisted,
     /// The sender cannot pay.
     #[error("{address} has {} and needs {}, gas included; send it the difference and try again", ether(*.balance), ether(*.need))]
     NoFunds {
@@ -138,7 +143,7 @@ impl ChainError {
     /// Whether the same may well go through later: nothing was decided on chain.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::NoRpc(_) | Self::Disconnected(_) | Self::NoBlock | Self::Timeout { .. })
+        matches!(self, Self::NoRpc(_) | Self::Disconnected(_) | Self::NoBlock | Self::Unlisted | Self::Timeout { .. })
     }
 
     /// What the contract said, if it was the contract.

@@ -7,7 +7,7 @@ use alloy::{
     providers::DynProvider,
 };
 use oracle::{
-    chain::{Account, Chain, Request},
+    chain::{Account, Chain, ChainError, IGenerationOracle::Stage, Request},
     due::{Due, Wait},
     finality::Finality,
     follower::{Advance, Event, FollowError, Follower, OracleEvent, Trail},
@@ -23,7 +23,7 @@ use super::{
 
 /// Between two looks at the chain.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long the node may be out of reach before this gives up.
+/// How long the node may be out of reach, or leave out what it should list, before this gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Returns the job once it is decided, or can no longer be.
@@ -46,7 +46,7 @@ pub(crate) async fn to_the_end(
                 if since.elapsed() > PATIENCE {
                     return Err(error);
                 }
-                progress.step(format!("the node is out of reach, trying again: {error}"));
+                progress.step(format!("trying again: {error}"));
             }
             Err(error) => return Err(error),
         }
@@ -64,7 +64,10 @@ async fn look(
 ) -> eyre::Result<Option<Job>> {
     catch_up(follower, request.id, progress).await?;
     let job = Job::read(chain, request.clone()).await?;
-    if is_over(&job, advancing.is_some())? {
+    if job.phase == Phase::None {
+        return Err(gone(chain, request.id).await);
+    }
+    if is_over(&job, advancing.is_some()) {
         return Ok(Some(job));
     }
     progress.step(waiting_for(job.due, advancing.is_some()));
@@ -128,16 +131,23 @@ fn list(members: &[B256]) -> String {
 }
 
 /// The verdict is what is waited for, and, if this sends what is due, that everybody has his money.
-fn is_over(job: &Job, advancing: bool) -> eyre::Result<bool> {
-    eyre::ensure!(
-        job.phase != Phase::None,
-        "the chain was reorganised and the request is no longer part of it: look at your balance and submit again"
-    );
-    Ok(match job.phase {
+fn is_over(job: &Job, advancing: bool) -> bool {
+    match job.phase {
         Phase::Settled => !advancing || job.due.name().is_none(),
         Phase::Expired => !advancing,
         _ => false,
-    })
+    }
+}
+
+/// Why no event of a job is listed. The contract has the last word: the node may have left them out.
+async fn gone(chain: &Chain, job: B256) -> eyre::Report {
+    match chain.oracle().stateOf(job, 1).call().await {
+        Err(error) => ChainError::from(error).into(),
+        Ok(state) if state.stage != Stage::None => ChainError::Unlisted.into(),
+        Ok(_) => eyre::eyre!(
+            "the chain was reorganised and the request is no longer part of it: look at your balance and submit again"
+        ),
+    }
 }
 
 fn waiting_for(due: Due, advancing: bool) -> String {
@@ -164,8 +174,7 @@ async fn send(account: &Account, job: &Job) -> eyre::Result<()> {
 }
 
 fn is_passing(error: &eyre::Report) -> bool {
-    let chain_error = error.downcast_ref::<oracle::chain::ChainError>();
+    let chain_error = error.downcast_ref::<ChainError>();
     let follow_error = error.downcast_ref::<FollowError>();
-    chain_error.is_some_and(oracle::chain::ChainError::is_transient)
-        || matches!(follow_error, Some(FollowError::Rpc(_)))
+    chain_error.is_some_and(ChainError::is_transient) || matches!(follow_error, Some(FollowError::Rpc(_)))
 }
