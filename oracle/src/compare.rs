@@ -2,7 +2,7 @@
 //!
 //! What calibrations ask is how far the digests of one prompt with different seeds are apart: all pairs within a class,
 //! of which 1,300 pictures of each of 1,000 classes have 844 million. [`histograms`] counts them by the distance of each
-//! lane, [`largest`] by that of the lane that differs most, and [`matches`] those that a tolerance accepts.
+//! lane, [`largest`] by that of the lane that differs most, and [`matches()`] those that a tolerance accepts.
 
 mod classes;
 mod kernel;
